@@ -1,0 +1,154 @@
+"""Multi-task training: the tagger's CRF and the relation head on one encoder.
+
+Relation loss: adaptive thresholding (Zhou et al. 2021, ATLOP, eq. 6–8), with unclear labels left out of both sums.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from export_onnx.architecture import Encoder, RelationHead, Tagger
+from export_onnx.crf import Crf, bio_labels
+from export_onnx.examples import ENTITY_TYPES, RELATIONS
+from export_onnx.windows import POSITIVE, TrainingBatch, TrainingWindow, batches, collate
+from transforms.features import SHAPES
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a config file sets. Sizes in subtokens, rates per step."""
+
+    name: str
+    version: str
+    seed: int = 13
+    epochs: int = 5
+    window: int = 128
+    budget: int = 2048
+    encoder_rate: float = 1e-4
+    head_rate: float = 1e-3
+    warmup: int = 100
+    recase: float = 0.08
+    relation_weight: float = 3.0
+    repeat: dict[str, int] | None = None
+    most: dict[str, int] | None = None
+
+
+class Network(nn.Module):
+    """Everything that is trained together."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__()
+        labels = bio_labels(ENTITY_TYPES)
+        hidden = int(config["hidden_size"])
+        self.tagger = Tagger(Encoder(config, len(SHAPES)), hidden, len(labels))
+        self.crf = Crf(labels)
+        self.relations = RelationHead(hidden, len(ENTITY_TYPES), len(RELATIONS))
+
+    def losses(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
+        """CRF loss a word, relation loss a pair."""
+        emissions, states = self.tagger(*batch.inputs)
+        tagging = self.crf.loss(emissions, batch.allowed, batch.words) * len(batch.words) / batch.words.sum()
+        if not batch.real.any():
+            return tagging, torch.zeros(())
+        logits = self.relations(states, batch.words, batch.mentions, batch.types, batch.pairs)
+        return tagging, adaptive_threshold_loss(logits[batch.real], batch.targets[batch.real])
+
+
+def adaptive_threshold_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Logits [P, 1 + R] with the threshold first, targets [P, R] in {1, 0, -1 = left out} → mean a pair."""
+    threshold = torch.zeros(len(targets), 1, dtype=torch.bool)
+    positive = torch.cat([threshold, targets == POSITIVE], dim=1)
+    negative = torch.cat([threshold, targets == 0], dim=1)
+    only_threshold = torch.zeros_like(positive)
+    only_threshold[:, 0] = True
+    above = logits.masked_fill(~(positive | only_threshold), -1e9).log_softmax(dim=1)
+    below = logits.masked_fill(~(negative | only_threshold), -1e9).log_softmax(dim=1)
+    return (-(above * positive).sum(dim=1) - below[:, 0]).mean()
+
+
+def epoch_windows(recipe: Recipe, windows: list[TrainingWindow], chooser: random.Random) -> list[TrainingWindow]:
+    """The windows of one epoch: some sets repeated, large ones sampled."""
+    by_source: dict[str, list[TrainingWindow]] = {}
+    for window in windows:
+        by_source.setdefault(window.source, []).append(window)
+    chosen: list[TrainingWindow] = []
+    for source, rows in by_source.items():
+        limit = (recipe.most or {}).get(source, len(rows))
+        picked = chooser.sample(rows, min(limit, len(rows)))
+        chosen += picked * (recipe.repeat or {}).get(source, 1)
+    return chosen
+
+
+def train(recipe: Recipe, network: Network, windows: list[TrainingWindow], work: Path) -> Iterator[dict[str, float]]:
+    """Train to the end, resuming from the last finished epoch in `work`; yields each epoch's mean losses."""
+    torch.manual_seed(recipe.seed)
+    chooser = random.Random(recipe.seed)
+    groups = [list(batches(epoch_windows(recipe, windows, chooser), recipe.budget, chooser)) for _ in range(recipe.epochs)]
+    heads = [p for n, p in network.named_parameters() if not n.startswith("tagger.encoder")]
+    heads.append(network.tagger.encoder.shapes.weight)
+    encoder = [p for n, p in network.named_parameters() if n.startswith("tagger.encoder") and "shapes" not in n]
+    optimizer = torch.optim.AdamW(
+        [{"params": encoder, "lr": recipe.encoder_rate}, {"params": heads, "lr": recipe.head_rate}], weight_decay=0.01
+    )
+    total = sum(map(len, groups))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / recipe.warmup) * max(0.0, (total - step) / total)
+    )
+    checkpoint = work / "checkpoint.pt"
+    first = 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        if state["recipe"] == json.dumps(asdict(recipe), sort_keys=True):
+            network.load_state_dict(state["network"])
+            optimizer.load_state_dict(state["optimizer"])
+            schedule.load_state_dict(state["schedule"])
+            first = int(state["epoch"])
+    for epoch in range(first, recipe.epochs):
+        torch.manual_seed(recipe.seed + epoch)
+        means = _epoch(recipe, network, groups[epoch], optimizer, schedule, random.Random(recipe.seed + epoch), epoch)
+        torch.save(
+            {
+                "recipe": json.dumps(asdict(recipe), sort_keys=True),
+                "epoch": epoch + 1,
+                "network": network.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "schedule": schedule.state_dict(),
+            },
+            checkpoint,
+        )
+        yield {"epoch": epoch + 1, **means}
+
+
+def _epoch(
+    recipe: Recipe,
+    network: Network,
+    groups: list[list[TrainingWindow]],
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    chooser: random.Random,
+    epoch: int,
+) -> dict[str, float]:
+    network.train()
+    tagging_sum = relation_sum = 0.0
+    bar = tqdm(groups, desc=f"epoch {epoch + 1}/{recipe.epochs}", unit="batch", mininterval=5)
+    for step, group in enumerate(bar, start=1):
+        tagging, relation = network.losses(collate(group, chooser, recase=recipe.recase))
+        optimizer.zero_grad()
+        (10.0 * tagging + recipe.relation_weight * relation).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        tagging_sum += tagging.item()
+        relation_sum += relation.item()
+        if step % 20 == 0:
+            bar.set_postfix(tagging=f"{tagging_sum / step:.3f}", relations=f"{relation_sum / step:.3f}")
+    return {"tagging_loss": tagging_sum / len(groups), "relation_loss": relation_sum / len(groups)}

@@ -1,0 +1,191 @@
+"""Examples as padded tensors: what the tagger may answer for each word, and what holds of each pair."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from export_onnx.examples import ENTITY_TYPES, RELATIONS, Example, Span
+from transforms.features import WindowTokens, letter_shapes, pack, pad, tokenize
+from transforms.schema import Schema
+
+POSITIVE, IGNORED = 1, -1
+
+
+@dataclass(slots=True)
+class TrainingWindow:
+    """One window of an example. W words, L labels, M mentions, P pairs, R relations."""
+
+    source: str
+    tokens: WindowTokens
+    allowed: np.ndarray  # bool [W, L]
+    spans: list[Span]  # the example's spans that lie in the window
+    mentions: np.ndarray  # [M, 2] first word, last word + 1
+    pairs: np.ndarray  # [P, 2] indices of mentions
+    targets: np.ndarray  # [P, R] 1 holds, 0 does not, -1 unclear
+    unmarked: frozenset[str]
+    text: str
+
+
+def windows_of(
+    source: str, example: Example, tokenizer: Tokenizer, schema: Schema, limit: int
+) -> list[TrainingWindow]:
+    """Pack an example's sentences and lay its annotation over the words."""
+    sentences = example.sentences or ((0, len(example.text)),)
+    tokens = tokenize(tokenizer, example.text, sentences)
+    cls_id, sep_id = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    packed = pack(tokens, cls_id, sep_id, limit, overlap=0)
+    return [_window(source, example, window, schema) for window in packed]
+
+
+def _window(source: str, example: Example, window: WindowTokens, schema: Schema) -> TrainingWindow:
+    begins, ends = window.spans[:, 0], window.spans[:, 1]
+    allowed = np.zeros((len(begins), 1 + 2 * len(ENTITY_TYPES)), dtype=bool)
+    allowed[:, 0] = True
+    for name in example.unmarked:
+        _allow(allowed, name, begin=slice(None), inside=slice(None))
+    spans: list[Span] = []
+    mentions: list[tuple[int, int]] = []
+    original: list[int] = []
+    for index, span in enumerate(example.spans):
+        first = int(np.searchsorted(begins, span.start))
+        last = int(np.searchsorted(ends, span.end, side="right"))
+        if last <= first or begins[0] > span.start or ends[-1] < span.end:
+            continue
+        if span.known:
+            allowed[first:last] = False
+        for name in span.types:
+            if span.known:
+                _allow(allowed, name, begin=slice(first, first + 1), inside=slice(first + 1, last))
+            else:
+                _allow(allowed, name, begin=slice(first, last), inside=slice(first, last))
+        spans.append(span)
+        mentions.append((first, last))
+        original.append(index)
+    pairs, targets = _pairs(example, spans, mentions, original, window, schema)
+    return TrainingWindow(
+        source,
+        window,
+        allowed,
+        spans,
+        np.array(mentions, dtype=np.int64).reshape(-1, 2),
+        pairs,
+        targets,
+        example.unmarked,
+        example.text,
+    )
+
+
+def _allow(allowed: np.ndarray, name: str, *, begin: slice, inside: slice) -> None:
+    index = ENTITY_TYPES.index(name)
+    allowed[begin, 1 + 2 * index] = True
+    allowed[inside, 2 + 2 * index] = True
+
+
+def _pairs(
+    example: Example,
+    spans: Sequence[Span],
+    mentions: Sequence[tuple[int, int]],
+    original: Sequence[int],
+    window: WindowTokens,
+    schema: Schema,
+) -> tuple[np.ndarray, np.ndarray]:
+    place = {index: here for here, index in enumerate(original)}
+    rows: dict[tuple[int, int], np.ndarray] = {}
+    if example.marked_relations:
+        blank = np.array([0 if name in example.marked_relations else IGNORED for name in RELATIONS])
+        sentence = [int(window.sentences[first]) for first, _ in mentions]
+        for i, head in enumerate(spans):
+            for j, tail in enumerate(spans):
+                if i != j and abs(sentence[i] - sentence[j]) <= 1 and schema.may_relate(head.types, tail.types):
+                    rows[i, j] = blank.copy()
+    for value, triples in ((IGNORED, example.unclear), (POSITIVE, example.relations)):
+        for first, name, second in triples:
+            key = (place.get(first, -1), place.get(second, -1))
+            if key in rows:
+                rows[key][RELATIONS.index(name)] = value
+    pairs = np.array(list(rows), dtype=np.int64).reshape(-1, 2)
+    targets = np.array(list(rows.values()), dtype=np.int64).reshape(-1, len(RELATIONS))
+    return pairs, targets
+
+
+@dataclass(slots=True)
+class TrainingBatch:
+    """Padded tensors of B windows."""
+
+    inputs: tuple[Tensor, Tensor, Tensor, Tensor]  # ids, shapes, mask [B, T]; starts [B, W]
+    words: Tensor  # [B]
+    allowed: Tensor  # bool [B, W, L]
+    mentions: Tensor  # [B, M, 2]
+    types: Tensor  # [B, M]
+    pairs: Tensor  # [B, P, 2]
+    targets: Tensor  # [B, P, R]; -1 everywhere in padding
+    real: Tensor  # bool [B, P]
+    windows: list[TrainingWindow]
+
+
+def collate(windows: list[TrainingWindow], chooser: random.Random, *, recase: float = 0.0) -> TrainingBatch:
+    """Pad windows; with probability `recase`, read one as if it were all upper or all lower case."""
+    batch = pad([w.tokens for w in windows])
+    shapes = batch.shapes.copy()
+    for row, window in enumerate(windows):
+        if chooser.random() < recase:
+            shapes[row, : len(window.tokens)] = _recased(window, upper=chooser.random() < 0.6)
+    width, count = batch.starts.shape[1], len(windows)
+    allowed = np.zeros((count, width, windows[0].allowed.shape[1]), dtype=bool)
+    allowed[:, :, 0] = True
+    mention_count = max(1, *(len(w.mentions) for w in windows)) if windows else 1
+    pair_count = max(1, *(len(w.pairs) for w in windows))
+    mentions = np.zeros((count, mention_count, 2), dtype=np.int64)
+    types = np.zeros((count, mention_count), dtype=np.int64)
+    pairs = np.zeros((count, pair_count, 2), dtype=np.int64)
+    targets = np.full((count, pair_count, len(RELATIONS)), IGNORED, dtype=np.int64)
+    real = np.zeros((count, pair_count), dtype=bool)
+    for row, w in enumerate(windows):
+        allowed[row, : len(w.allowed)] = w.allowed
+        mentions[row, : len(w.mentions)] = w.mentions
+        types[row, : len(w.spans)] = [ENTITY_TYPES.index(chooser.choice(sorted(s.types))) for s in w.spans]
+        pairs[row, : len(w.pairs)], targets[row, : len(w.pairs)] = w.pairs, w.targets
+        real[row, : len(w.pairs)] = True
+    tensors = [torch.from_numpy(x) for x in (batch.ids, shapes, batch.mask, batch.starts)]
+    return TrainingBatch(
+        (tensors[0], tensors[1], tensors[2], tensors[3]),
+        *(torch.from_numpy(x) for x in (batch.words, allowed, mentions, types, pairs, targets, real)),
+        windows,
+    )
+
+
+def _recased(window: TrainingWindow, *, upper: bool) -> np.ndarray:
+    text = window.text.upper() if upper else window.text.lower()
+    if len(text) != len(window.text):  # ß and a few others change length; leave those alone
+        return window.tokens.shapes
+    words = letter_shapes(text, window.tokens.spans)
+    bounds = np.append(window.tokens.starts, len(window.tokens) - 1)
+    inner = np.repeat(words, np.diff(bounds))
+    return np.concatenate([[0], inner, [0]])
+
+
+def batches(
+    windows: Sequence[TrainingWindow], budget: int, chooser: random.Random, most: int = 32
+) -> Iterator[list[TrainingWindow]]:
+    """Shuffled batches of windows of like length, at most `budget` padded subtokens and `most` windows each."""
+    order = list(windows)
+    chooser.shuffle(order)
+    groups: list[list[TrainingWindow]] = []
+    for first in range(0, len(order), 400):
+        pool = sorted(order[first : first + 400], key=lambda w: len(w.tokens))
+        group: list[TrainingWindow] = []
+        for window in pool:
+            if group and (len(group) == most or (len(group) + 1) * len(window.tokens) > budget):
+                groups.append(group)
+                group = []
+            group.append(window)
+        groups.append(group)
+    chooser.shuffle(groups)
+    yield from groups

@@ -1,0 +1,151 @@
+"""The schema: which entity and relation types there are, read from one YAML file.
+
+A schema maps the tagger's labels to entity types, says which relations may join which types, and supplies the
+names that become labels and relationship types in the graph. Nothing else ever does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DEFAULT_SCHEMA = Path(__file__).parent / "schemas" / "enterprise.yaml"
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+
+class SchemaError(ValueError):
+    """A schema file that cannot be used: names the file, the field and the remedy."""
+
+
+@dataclass(frozen=True)
+class EntityType:
+    """A type of entity and the model labels that mean it."""
+
+    name: str
+    description: str
+    labels: frozenset[str]
+
+
+@dataclass(frozen=True)
+class RelationType:
+    """A type of relation, its domain (head types) and range (tail types)."""
+
+    name: str
+    description: str
+    head: frozenset[str]
+    tail: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Entity and relation types by name, in the file's order."""
+
+    name: str
+    entities: Mapping[str, EntityType]
+    relations: Mapping[str, RelationType]
+    events: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def type_of_label(self) -> dict[str, str]:
+        """Model label → entity type."""
+        return {label: entity.name for entity in self.entities.values() for label in entity.labels}
+
+    @cached_property
+    def _joined(self) -> frozenset[tuple[str, str]]:
+        return frozenset((h, t) for relation in self.relations.values() for h in relation.head for t in relation.tail)
+
+    def may_relate(self, heads: Iterable[str], tails: Iterable[str]) -> bool:
+        """Whether any relation may join a head of one of `heads` with a tail of one of `tails`."""
+        tails = tuple(tails)
+        return any((head, tail) in self._joined for head in heads for tail in tails)
+
+    def allows(self, relation: str, head: str, tail: str) -> bool:
+        """Whether `relation` exists and may join these entity types."""
+        found = self.relations.get(relation)
+        return found is not None and head in found.head and tail in found.tail
+
+
+def load_schema(path: str | Path | None = None) -> Schema:
+    """Read a schema file; the default one without a path.
+
+    Raises:
+        SchemaError: the file cannot be read, is not YAML, or a field is missing or wrong.
+    """
+    path = Path(path or DEFAULT_SCHEMA)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SchemaError(f"{path}: the schema cannot be read ({error.strerror}); give an existing YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SchemaError(f"{path}: not valid YAML ({str(error).splitlines()[0]}); mend the file") from error
+    return parse_schema(content, str(path))
+
+
+def parse_schema(content: object, where: str) -> Schema:
+    """Check a schema's content. `where` names it in errors."""
+    if not isinstance(content, dict) or not isinstance(content.get("entities"), dict):
+        raise SchemaError(f"{where}: field 'entities' is missing; list the entity types under it")
+    entities = {str(name): _entity(str(name), row, where) for name, row in content["entities"].items()}
+    owners: dict[str, str] = {}
+    for entity in entities.values():
+        for label in entity.labels:
+            if owners.setdefault(label, entity.name) != entity.name:
+                raise SchemaError(
+                    f"{where}: field 'entities.{entity.name}.labels': {label!r} already means "
+                    f"{owners[label]}; give each label to one type"
+                )
+    relations = {
+        str(name): _relation(str(name), row, entities, where) for name, row in (content.get("relations") or {}).items()
+    }
+    clash = entities.keys() & RESERVED_LABELS
+    if clash:
+        raise SchemaError(f"{where}: field 'entities': {min(clash)!r} is a label of the graph's own; choose another name")
+    return Schema(str(content.get("name") or Path(where).stem), entities, relations, content.get("events") or {})
+
+
+#: Labels that the graph model uses itself (docs/graph-model.md).
+RESERVED_LABELS = frozenset({"Entity", "Document", "Statement", "Evidence", "TripleflowMeta"})
+#: Relationship types that the graph model uses itself.
+RESERVED_RELATIONS = frozenset({"HEAD", "TAIL", "SUPPORTS", "FROM", "MENTIONED_IN", "ATTACHED_TO"})
+
+
+def _entity(name: str, row: object, where: str) -> EntityType:
+    _check_name(name, f"{where}: field 'entities.{name}'")
+    fields = row if isinstance(row, dict) else {}
+    labels = fields.get("labels") or [name]
+    if not isinstance(labels, list):
+        raise SchemaError(f"{where}: field 'entities.{name}.labels': expected a list of the model's labels")
+    return EntityType(name, str(fields.get("description") or ""), frozenset(map(str, labels)))
+
+
+def _relation(name: str, row: object, entities: Mapping[str, EntityType], where: str) -> RelationType:
+    place = f"{where}: field 'relations.{name}'"
+    _check_name(name, place)
+    if name in RESERVED_RELATIONS:
+        raise SchemaError(f"{place}: the graph uses this name itself; choose another")
+    if not isinstance(row, dict):
+        raise SchemaError(f"{place}: expected 'head' and 'tail', each a list of entity types")
+    sides = []
+    for side in ("head", "tail"):
+        types = row.get(side)
+        if not isinstance(types, list) or not types:
+            raise SchemaError(f"{place}.{side}: expected a list of entity types")
+        for kind in types:
+            if kind not in entities:
+                near = difflib.get_close_matches(str(kind), entities, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else "; define it under 'entities'"
+                raise SchemaError(f"{place}.{side}: no entity type {kind!r}{hint}")
+        sides.append(frozenset(map(str, types)))
+    return RelationType(name, str(row.get("description") or ""), sides[0], sides[1])
+
+
+def _check_name(name: str, place: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise SchemaError(f"{place}: a name is a letter, then letters, digits or _ (64 at most); rename it")
