@@ -88,6 +88,7 @@ class Relation:
     name: str
     tail: int
     confidence: float
+    origin: str = ""  # what found it, if not the analysis' model
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,138 @@
+"""From trained weights to a bundle: ONNX graphs, int8, and the check that they still say what torch says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.preprocess import quant_pre_process
+from torch import Tensor, nn
+
+from export_onnx.architecture import Encoder
+from export_onnx.training import Network
+from transforms.bundle import MANIFEST, digest, open_session
+
+OPSET = 18
+#: Largest difference between an fp32 graph's outputs and torch's that counts as the same.
+TOLERANCE = 1e-3
+
+
+class ParityError(RuntimeError):
+    """An exported graph that does not say what torch says."""
+
+
+def export_tagger(network: Network, path: Path) -> None:
+    """`model.onnx`, fp32: ids, shapes, mask [B, T], starts [B, W] → emissions [B, W, L], states [B, W, H]."""
+    tagger = network.tagger.eval()
+    ids = torch.randint(5, 1000, (2, 12))
+    starts = torch.arange(9).repeat(2, 1)
+    inputs = (ids, torch.ones_like(ids), torch.ones_like(ids), starts)
+    tokens, words = {0: "B", 1: "T"}, {0: "B", 1: "W"}
+    names = {"ids": tokens, "shapes": tokens, "mask": tokens, "starts": words, "emissions": words, "states": words}
+    _export(tagger, inputs, path, ["ids", "shapes", "mask", "starts"], ["emissions", "states"], names)
+
+
+def export_relations(network: Network, path: Path) -> None:
+    """`relations.onnx`, fp32: see `RelationHead.forward`."""
+    head = network.relations.eval()
+    states = torch.randn(2, 9, network.tagger.emission.in_features)
+    mentions = torch.tensor([[[0, 2], [3, 4], [5, 9]]] * 2)
+    inputs = (states, torch.tensor([9, 7]), mentions, torch.zeros(2, 3, dtype=torch.long), torch.tensor([[[0, 1]] * 4] * 2))
+    names = {
+        "states": {0: "B", 1: "W"},
+        "words": {0: "B"},
+        "mentions": {0: "B", 1: "M"},
+        "types": {0: "B", 1: "M"},
+        "pairs": {0: "B", 1: "P"},
+        "logits": {0: "B", 1: "P"},
+    }
+    _export(head, inputs, path, ["states", "words", "mentions", "types", "pairs"], ["logits"], names)
+
+
+class SentenceEncoderGraph(nn.Module):
+    """Mean-pooled, normalised sentence vectors: ids, mask [B, T] → [B, H]."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Encode."""
+        hidden = self.encoder(ids, torch.zeros_like(ids), mask)
+        weights = mask[:, :, None].to(hidden.dtype)
+        pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+        return nn.functional.normalize(pooled, dim=-1)
+
+
+def export_sentence_encoder(encoder: Encoder, path: Path) -> None:
+    """`model.onnx` of the task sentence-encoder, fp32."""
+    ids = torch.randint(5, 1000, (2, 12))
+    tokens = {0: "B", 1: "T"}
+    names = {"ids": tokens, "mask": tokens, "vectors": {0: "B"}}
+    graph = SentenceEncoderGraph(encoder).eval()
+    _export(graph, (ids, torch.ones_like(ids)), path, ["ids", "mask"], ["vectors"], names)
+
+
+def _export(
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    path: Path,
+    input_names: list[str],
+    output_names: list[str],
+    axes: Mapping[str, Mapping[int, str]],
+) -> None:
+    torch.onnx.export(
+        module,
+        inputs,
+        str(path),
+        input_names=input_names,
+        output_names=output_names,
+        dynamic_axes={name: dict(axis) for name, axis in axes.items()},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    onnx.checker.check_model(str(path))
+    _check_parity(module, inputs, path, input_names)
+
+
+def _check_parity(module: nn.Module, inputs: tuple[Tensor, ...], path: Path, names: list[str]) -> None:
+    with torch.inference_mode():
+        expected = module(*inputs)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    found = open_session(path).run(None, {n: x.numpy() for n, x in zip(names, inputs, strict=True)})
+    for wanted, got in zip(expected, found, strict=True):
+        difference = float(np.abs(wanted.numpy() - got).max())
+        if not difference <= TOLERANCE:
+            raise ParityError(f"{path.name}: differs from torch by {difference:.2g}, more than {TOLERANCE}")
+
+
+def quantize(source: Path, target: Path) -> None:
+    """Dynamic int8, per channel; graph optimizations that change shapes first."""
+    prepared = target.with_suffix(".prepared.onnx")
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    quantize_dynamic(str(prepared), str(target), weight_type=QuantType.QInt8, per_channel=True)
+    prepared.unlink()
+
+
+def write_bundle(folder: Path, files: Mapping[str, Path], manifest: dict[str, Any]) -> None:
+    """Copy files into a bundle's folder and write the manifest that vouches for them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, source in files.items():
+        if source != folder / name:
+            shutil.copyfile(source, folder / name)
+    content = {
+        **manifest,
+        "opset": OPSET,
+        "onnxruntime": ort.__version__,
+        "torch": torch.__version__.split("+")[0],
+        "files": {name: digest(folder / name) for name in files},
+    }
+    (folder / MANIFEST).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,50 @@
+"""Dead letters: what becomes of the one document that a stage fails on, by Beam's own exception handling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apache_beam as beam
+
+from transforms.records import Analysis, Blob, DeadLetter, Document, Resolved, Structured
+from transforms.segmenting import Segmented
+
+
+def uri_of(element: object) -> str:
+    """The URI of the document that an element of any stage is about."""
+    match element:
+        case Document() | Blob():
+            return element.uri
+        case Segmented() | Analysis():
+            return element.document.uri
+        case Resolved():
+            return element.analysis.document.uri
+        case Structured():
+            return element.resolved.analysis.document.uri
+    return str(element)
+
+
+def letter(stage: str, element: object, error: BaseException) -> DeadLetter:
+    """The dead letter of an element that `stage` failed on."""
+    return DeadLetter.of(uri_of(element), stage, error)
+
+
+def _letter_of_failure(failure: tuple[object, tuple[type[BaseException], str, list[str]]], stage: str) -> DeadLetter:
+    element, (kind, _, trace) = failure
+    # The last line of a formatted traceback is "Class: message".
+    message = "".join(trace[-1:]).partition(": ")[2] or kind.__name__
+    found = letter(stage, element, ValueError(message))
+    return DeadLetter(found.id, found.uri, found.stage, found.cause, kind.__name__, found.replay)
+
+
+class Guarded(beam.PTransform):  # type: ignore[misc]
+    """A stage whose failures become dead letters: (good, dead) for a PCollection."""
+
+    def __init__(self, stage: str, work: beam.ParDo) -> None:
+        super().__init__(stage.capitalize())
+        self._stage, self._work = stage, work
+
+    def expand(self, elements: beam.PCollection) -> Any:
+        """Run the stage."""
+        good, bad = elements | "Run" >> self._work.with_exception_handling()
+        return good, bad | "Letters" >> beam.Map(_letter_of_failure, self._stage)

@@ -1,0 +1,216 @@
+"""Link: a document's entities → entries of the user's register, or NIL.
+
+Candidates come by normalised name (`names.name_key`), and by the sentence encoder's neighbourhood of the name
+where no name fits. Each is scored by how well its name fits and how well its description fits the sentences that
+the entity is mentioned in (the bi-encoder of Wu et al. 2020, BLINK, with an encoder that was not tuned for it).
+Below `Weights.nil` an entity stays unlinked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from apache_beam.ml.inference.base import ModelHandler
+from rapidfuzz import fuzz
+
+from transforms.dead_letters import letter
+from transforms.decoding import FloatArray
+from transforms.names import folded, is_short_organisation, is_short_person, name_key
+from transforms.records import DeadLetter, Entity, Resolved
+from transforms.register import Register, load_register
+from transforms.resolving import MESSAGE
+from transforms.schema import Schema
+from transforms.sentence_encoder import SentenceEncoder, load_sentence_encoder
+from transforms.values import VALUE_TYPES
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How a candidate is scored: name · (fit of the name) + context · (cosine with its description)."""
+
+    name: float = 0.7
+    context: float = 0.3
+    nil: float = 0.66  # below this score, not in the register
+    margin: float = 0.01  # two candidates closer than this are not told apart
+    near: float = 0.6  # cosine of two names from which one is a candidate for the other
+    most: int = 8  # candidates by neighbourhood
+    contexts: int = 2  # sentences read for an entity
+
+
+@dataclass(frozen=True)
+class Linker:
+    """A register, encoded."""
+
+    register: Register
+    encoder: SentenceEncoder
+    names: FloatArray  # [N, D] every spelling of every entry
+    owners: tuple[int, ...]  # [N] entry of each spelling
+    descriptions: FloatArray  # [E, D]
+    weights: Weights
+
+
+def make_linker(register: Register, encoder: SentenceEncoder, weights: Weights = Weights()) -> Linker:  # noqa: B008
+    """Encode a register's names and descriptions."""
+    spellings = [(text, index) for index, entry in enumerate(register.entries) for text in entry.spellings]
+    described = [f"{entry.name}: {entry.description}" for entry in register.entries]
+    return Linker(
+        register,
+        encoder,
+        encoder([text for text, _ in spellings]),
+        tuple(index for _, index in spellings),
+        encoder(described),
+        weights,
+    )
+
+
+def link(linker: Linker, documents: Sequence[Resolved]) -> list[Resolved]:
+    """Give the entities of a batch of documents their register ids."""
+    if not linker.register.entries:
+        return list(documents)
+    places = [(d, e) for d, doc in enumerate(documents) for e, entity in enumerate(doc.entities) if _linkable(entity)]
+    candidates = _candidates(linker, [documents[d].entities[e] for d, e in places])
+    wanted = [(place, found) for place, found in zip(places, candidates, strict=True) if found]
+    contexts = _contexts(linker, [(documents[d], documents[d].entities[e]) for (d, e), _ in wanted])
+    chosen: dict[tuple[int, int], tuple[int, float]] = {}
+    for ((d, e), found), context in zip(wanted, contexts, strict=True):
+        best = _best(linker, found, context)
+        if best is not None:
+            chosen[d, e] = best
+    return [_linked(linker, doc, {e: chosen[d, e] for e in range(len(doc.entities)) if (d, e) in chosen})
+            for d, doc in enumerate(documents)]  # fmt: skip
+
+
+def _linkable(entity: Entity) -> bool:
+    return entity.type not in VALUE_TYPES and entity.type != MESSAGE
+
+
+def _candidates(linker: Linker, entities: Sequence[Entity]) -> list[dict[int, float]]:
+    """Entry → fit of the name, in [0, 1], for each entity."""
+    found = [_by_key(linker, entity) for entity in entities]
+    missing = [row for row, exact in enumerate(found) if not exact]
+    if missing:
+        vectors = linker.encoder([entities[row].name for row in missing])
+        for row, vector in zip(missing, vectors, strict=True):
+            found[row] = _by_neighbourhood(linker, entities[row], vector)
+    return found
+
+
+def _by_key(linker: Linker, entity: Entity) -> dict[int, float]:
+    fits: dict[int, float] = {}
+    for spelling in (entity.name, *entity.aliases):
+        # The document's main name counts in full, its other spellings a little less.
+        fit = 1.0 if spelling == entity.name else 0.95
+        for row in linker.register.by_key.get((entity.type, name_key(entity.type, spelling)), ()):
+            fits[row] = max(fits.get(row, 0.0), fit)
+    return fits
+
+
+def _by_neighbourhood(linker: Linker, entity: Entity, vector: FloatArray) -> dict[int, float]:
+    similarity = linker.names @ vector
+    fits: dict[int, float] = {}
+    for place in np.argsort(-similarity)[: linker.weights.most].tolist():
+        entry = linker.register.entries[linker.owners[place]]
+        if similarity[place] < linker.weights.near or entry.type != entity.type:
+            continue
+        fit = max(_name_fit(entity, spelling) for spelling in entry.spellings)
+        fits[linker.owners[place]] = max(fits.get(linker.owners[place], 0.0), fit)
+    return fits
+
+
+def _name_fit(entity: Entity, spelling: str) -> float:
+    ours, theirs = name_key(entity.type, entity.name), name_key(entity.type, spelling)
+    shortened = {"Person": is_short_person, "Organisation": is_short_organisation}.get(entity.type)
+    if shortened and (shortened(ours, theirs) or shortened(theirs, ours)):
+        return 0.85
+    # Spelling mistakes and OCR; squared, since half of the letters right is no likeness.
+    return (fuzz.ratio(folded(entity.name), folded(spelling)) / 100.0) ** 2
+
+
+def _contexts(linker: Linker, entities: Sequence[tuple[Resolved, Entity]]) -> list[FloatArray]:
+    """[S, D] the sentences of each entity's first mentions; each sentence is encoded once."""
+    texts: dict[tuple[str, int], int] = {}
+    rows: list[list[int]] = []
+    for document, entity in entities:
+        analysis = document.analysis
+        here = list(dict.fromkeys(analysis.mentions[m].sentence for m in entity.mentions))[: linker.weights.contexts]
+        rows.append([texts.setdefault((analysis.document.id, sentence), len(texts)) for sentence in here])
+    spans = {document.analysis.document.id: document.analysis for document, _ in entities}
+    vectors = linker.encoder([_sentence(spans[key], sentence) for key, sentence in texts]) if texts else None
+    return [vectors[here] for here in rows] if vectors is not None else []
+
+
+def _sentence(analysis: Any, index: int) -> str:
+    start, end = analysis.sentences[index]
+    return str(analysis.document.text[start:end])
+
+
+def _best(linker: Linker, found: Mapping[int, float], context: FloatArray) -> tuple[int, float] | None:
+    weights = linker.weights
+    scores = []
+    for row, fit in found.items():
+        cosine = float((context @ linker.descriptions[row]).max())
+        scores.append((weights.name * fit + weights.context * max(cosine, 0.0), row))
+    scores.sort(reverse=True)
+    score, row = scores[0]
+    tied = len(scores) > 1 and score - scores[1][0] < weights.margin
+    return None if score < weights.nil or tied else (row, round(score, 4))
+
+
+def _linked(linker: Linker, document: Resolved, chosen: Mapping[int, tuple[int, float]]) -> Resolved:
+    """Set the ids; entities that turn out to be the same entry become one."""
+    entities: dict[str, Entity] = {}
+    for index, entity in enumerate(document.entities):
+        if index in chosen:
+            row, score = chosen[index]
+            entry = linker.register.entries[row]
+            entity = replace(entity, id=entry.id, name=entry.name, register_id=entry.id, link_score=score)
+        if entity.id in entities:
+            entity = _joined(entities[entity.id], entity)
+        entities[entity.id] = entity
+    return Resolved(document.analysis, tuple(entities.values()))
+
+
+def _joined(one: Entity, other: Entity) -> Entity:
+    return replace(
+        one,
+        aliases=tuple(sorted({*one.aliases, *other.aliases})),
+        mentions=tuple(sorted({*one.mentions, *other.mentions})),
+        link_score=max(one.link_score or 0.0, other.link_score or 0.0),
+    )
+
+
+class LinkHandler(ModelHandler[Resolved, "Resolved | DeadLetter", Linker]):  # type: ignore[misc]
+    """Runs the linker over resolved documents."""
+
+    def __init__(self, register: str, schema: Schema, encoder: str | None = None) -> None:
+        super().__init__(min_batch_size=8, max_batch_size=64)
+        self._register, self._schema, self._encoder = register, schema, encoder
+
+    def load_model(self) -> Linker:
+        """Read and encode the register."""
+        return make_linker(load_register(self._register, self._schema), load_sentence_encoder(self._encoder))
+
+    def run_inference(
+        self, batch: Sequence[Resolved], model: Linker, inference_args: dict[str, Any] | None = None
+    ) -> Iterable[Resolved | DeadLetter]:
+        """Link a batch; if that fails, each document by itself."""
+        try:
+            return link(model, batch)
+        except Exception:
+            return [self._alone(model, document) for document in batch]
+
+    def _alone(self, model: Linker, document: Resolved) -> Resolved | DeadLetter:
+        try:
+            return link(model, [document])[0]
+        except Exception as error:
+            return letter("link", document, error)
+
+    def get_metrics_namespace(self) -> str:
+        """Where Beam files the metrics."""
+        return "tripleflow_link"
+
+    def validate_inference_args(self, inference_args: Mapping[str, Any] | None) -> None:
+        """None are taken."""

@@ -1,0 +1,129 @@
+"""The user's register of known entities: reading it, and finding candidates in it.
+
+Columns: `id`, `name`, `aliases` (a list, or one text with `|` between), `type`, `description`. Only `id`, `name`
+and `type` are needed. CSV, JSONL or Parquet.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from transforms.names import name_key
+from transforms.schema import Schema
+
+_NEEDED = ("id", "name", "type")
+
+
+class RegisterError(ValueError):
+    """A register that cannot be used: names the file, the row, the field and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One known entity."""
+
+    id: str
+    name: str
+    aliases: tuple[str, ...]
+    type: str
+    description: str
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The name and the aliases."""
+        return (self.name, *self.aliases)
+
+
+@dataclass(frozen=True)
+class Register:
+    """All entries, and the ways into them."""
+
+    entries: tuple[Entry, ...]
+
+    @cached_property
+    def by_key(self) -> dict[tuple[str, str], tuple[int, ...]]:
+        """(type, name key) → entries one of whose spellings has it."""
+        found: dict[tuple[str, str], dict[int, None]] = defaultdict(dict)
+        for index, entry in enumerate(self.entries):
+            for spelling in entry.spellings:
+                found[entry.type, name_key(entry.type, spelling)][index] = None
+        return {place: tuple(rows) for place, rows in found.items()}
+
+
+def load_register(path: str | Path, schema: Schema) -> Register:
+    """Read and check a register.
+
+    Raises:
+        RegisterError: unreadable file, missing column, empty or repeated id, or a type that the schema lacks.
+    """
+    path = Path(path)
+    readers = {".csv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl, ".parquet": _parquet}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise RegisterError(f"{path}: a register is CSV, JSONL or Parquet; name it .csv, .jsonl or .parquet")
+    entries: list[Entry] = []
+    seen: dict[str, int] = {}
+    try:
+        for row, fields in reader(path):
+            entry = _entry(path, row, fields, schema)
+            if seen.setdefault(entry.id, row) != row:
+                raise RegisterError(f"{path}, row {row}: field 'id': {entry.id!r} stands in row {seen[entry.id]} too")
+            entries.append(entry)
+    except RegisterError:
+        raise
+    except (OSError, ValueError, csv.Error) as error:
+        raise RegisterError(f"{path}: the register cannot be read ({error}); give a readable UTF-8 file") from error
+    return Register(tuple(entries))
+
+
+def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for row, fields in enumerate(csv.DictReader(file), start=2):
+            yield row, dict(fields)
+
+
+def _jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8-sig") as file:
+        for row, line in enumerate(file, start=1):
+            if line.strip():
+                fields = json.loads(line)
+                if not isinstance(fields, dict):
+                    raise RegisterError(f"{path}, row {row}: expected an object with the fields {', '.join(_NEEDED)}")
+                yield row, fields
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    yield from enumerate(pq.read_table(path).to_pylist(), start=1)
+
+
+def _entry(path: Path, row: int, fields: dict[str, Any], schema: Schema) -> Entry:
+    for field in _NEEDED:
+        if not str(fields.get(field) or "").strip():
+            raise RegisterError(f"{path}, row {row}: field {field!r} is missing or empty; every row needs one")
+    kind = str(fields["type"]).strip()
+    if kind not in schema.entities:
+        near = difflib.get_close_matches(kind, schema.entities, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the schema has {', '.join(schema.entities)}"
+        raise RegisterError(f"{path}, row {row}: field 'type': no entity type {kind!r}; {hint}")
+    return Entry(
+        str(fields["id"]).strip(),
+        str(fields["name"]).strip(),
+        tuple(_aliases(fields.get("aliases"))),
+        kind,
+        str(fields.get("description") or "").strip(),
+    )
+
+
+def _aliases(value: object) -> Iterable[str]:
+    parts = value if isinstance(value, (list, tuple)) else str(value or "").split("|")
+    return [str(part).strip() for part in parts if str(part).strip()]

@@ -1,0 +1,57 @@
+"""State: resolved documents → statements about entities, each with its evidence."""
+
+from __future__ import annotations
+
+from transforms.records import Analysis, Evidence, Resolved, Statement, Structured
+from transforms.schema import Schema
+
+
+def state(resolved: Resolved, schema: Schema) -> Structured:
+    """Lift relations between mentions to statements between entities.
+
+    Evidence is the text from the first to the last sentence that the two mentions touch. Of several relations
+    that give the same evidence, the surest is kept. A relation whose entities' types the schema does not join
+    (resolving may have changed a type) is dropped.
+    """
+    analysis = resolved.analysis
+    owner = {mention: entity for entity in resolved.entities for mention in entity.mentions}
+    statements: dict[str, Statement] = {}
+    evidence: dict[str, Evidence] = {}
+    for relation in analysis.relations:
+        head, tail = owner.get(relation.head), owner.get(relation.tail)
+        if head is None or tail is None or head.id == tail.id:
+            continue
+        if not schema.allows(relation.name, head.type, tail.type):
+            continue
+        statement = Statement(Statement.make_id(head.id, relation.name, tail.id), head.id, relation.name, tail.id)
+        model = relation.origin or analysis.model
+        found = _evidence(analysis, statement.id, relation.head, relation.tail, relation.confidence, model)
+        statements[statement.id] = statement
+        if found.id not in evidence or evidence[found.id].confidence < found.confidence:
+            evidence[found.id] = found
+    return Structured(
+        resolved,
+        tuple(sorted(statements.values(), key=lambda s: s.id)),
+        tuple(sorted(evidence.values(), key=lambda e: e.id)),
+    )
+
+
+def _evidence(analysis: Analysis, statement: str, head: int, tail: int, confidence: float, model: str) -> Evidence:
+    document, first, second = analysis.document, analysis.mentions[head], analysis.mentions[tail]
+    spans = [analysis.sentences[mention.sentence] for mention in (first, second)]
+    start = min(spans[0][0], spans[1][0], first.start, second.start)
+    end = max(spans[0][1], spans[1][1], first.end, second.end)
+    return Evidence(
+        Evidence.make_id(statement, first.id(document.id), second.id(document.id), model),
+        statement,
+        document.id,
+        start,
+        end,
+        document.text[start:end],
+        first.start,
+        first.end,
+        second.start,
+        second.end,
+        confidence,
+        model,
+    )

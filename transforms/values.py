@@ -1,0 +1,106 @@
+"""Values: the text of a date, an amount of money or a number → a normalised, comparable value."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+
+from babel.numbers import list_currencies
+from dateparser.date import DateDataParser
+from price_parser import Price
+
+#: Types whose entities are values: two mentions are one entity if their values are.
+VALUE_TYPES = frozenset({"Date", "Money", "Number"})
+
+_SIGNS = {"$": "USD", "US$": "USD", "C$": "CAD", "A$": "AUD", "NZ$": "NZD", "HK$": "HKD", "€": "EUR", "£": "GBP", "¥": "JPY"}
+_WORDS = {"euro": "EUR", "dollar": "USD", "pound": "GBP", "yen": "JPY", "rupee": "INR", "zloty": "PLN"}
+_SCALES = {
+    "thousand": 3, "k": 3, "million": 6, "mn": 6, "m": 6, "mio": 6, "billion": 9, "bn": 9, "b": 9, "trillion": 12,
+}  # fmt: skip
+_SCALE = re.compile(r"(?<=[\d\s])(" + "|".join(_SCALES) + r")\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value in a form that compares: ISO 8601 date, "4200000 EUR", "42 percentage"."""
+
+    text: str
+    number: float | None = None
+    unit: str | None = None
+
+
+def normalise(kind: str, text: str) -> Value | None:
+    """The value of a mention of one of `VALUE_TYPES`, or None if its text does not give one."""
+    if kind == "Date":
+        return date_value(text)
+    if kind == "Money":
+        return money_value(text)
+    return number_value(text) if kind == "Number" else None
+
+
+@lru_cache(maxsize=1)
+def _date_parser() -> DateDataParser:
+    # A date without its year is no value: the parser would fill in today's.
+    return DateDataParser(languages=["en"], settings={"REQUIRE_PARTS": ["year"], "DATE_ORDER": "DMY"})
+
+
+@lru_cache(maxsize=4096)
+def date_value(text: str) -> Value | None:
+    """ISO 8601, cut to what the text says: 2024-03-14, 2024-03 or 2024. Numeric dates are read day first."""
+    year = re.fullmatch(r"\s*((?:1[0-9]|20)\d\d)\s*", text)
+    if year:
+        return Value(year[1])
+    found = _date_parser().get_date_data(" ".join(text.split()))
+    if found is None or found.date_obj is None:
+        return None
+    iso = found.date_obj.date().isoformat()
+    return Value({"year": iso[:4], "month": iso[:7]}.get(found.period, iso))
+
+
+@lru_cache(maxsize=4096)
+def money_value(text: str) -> Value | None:
+    """Amount and ISO 4217 code, as in "4200000 EUR"; `$` alone is read as US dollars."""
+    price = Price.fromstring(re.sub(r"(?<=\d)[ \u00a0\u202f'](?=\d{3})", "", text))
+    if price.amount is None:
+        return None
+    scale = _SCALE.search(text)
+    amount = price.amount * (Decimal(10) ** _SCALES[scale[1].lower()] if scale else 1)
+    currency = _currency(text)
+    if currency is None:
+        return None
+    return Value(f"{_plain(amount)} {currency}", float(amount), currency)
+
+
+def _currency(text: str) -> str | None:
+    known = list_currencies()
+    for code in re.findall(r"\b[A-Z]{3}\b|\b[A-Z]{3}(?=\d)", text):
+        if code in known:
+            return str(code)
+    for sign in sorted(_SIGNS, key=len, reverse=True):
+        if sign in text:
+            return _SIGNS[sign]
+    lowered = text.lower()
+    return next((code for word, code in _WORDS.items() if word in lowered), None)
+
+
+@lru_cache(maxsize=4096)
+def number_value(text: str) -> Value | None:
+    """Number and unit, as in "1200 tonne"; None if the text holds none or several."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from quantulum3 import parser  # loads its unit tables for seconds: only when a number is met
+
+        found = parser.parse(text)
+    if len(found) != 1:
+        return None
+    quantity = found[0]
+    unit = None if quantity.unit.name == "dimensionless" else str(quantity.unit.name)
+    amount = _plain(Decimal(repr(float(quantity.value))))
+    return Value(f"{amount} {unit}" if unit else amount, float(quantity.value), unit)
+
+
+def _plain(amount: Decimal) -> str:
+    return format(amount.normalize(), "f")
