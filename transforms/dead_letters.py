@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
+from apache_beam import pvalue
+from apache_beam.ml.inference.base import ModelHandler, RunInference
 
+from transforms.counting import TimedDoFn
 from transforms.records import Analysis, Blob, DeadLetter, Document, Resolved, Structured
 from transforms.segmenting import Segmented
 
@@ -40,11 +44,30 @@ def _letter_of_failure(failure: tuple[object, tuple[type[BaseException], str, li
 class Guarded(beam.PTransform):  # type: ignore[misc]
     """A stage whose failures become dead letters: (good, dead) for a PCollection."""
 
-    def __init__(self, stage: str, work: beam.ParDo) -> None:
+    def __init__(self, stage: str, work: beam.DoFn) -> None:
         super().__init__(stage.capitalize())
         self._stage, self._work = stage, work
 
     def expand(self, elements: beam.PCollection) -> Any:
         """Run the stage."""
-        good, bad = elements | "Run" >> self._work.with_exception_handling()
+        work = beam.ParDo(TimedDoFn(self._stage, self._work))
+        good, bad = elements | "Run" >> work.with_exception_handling()
         return good, bad | "Letters" >> beam.Map(_letter_of_failure, self._stage)
+
+
+class GuardedInference(beam.PTransform):  # type: ignore[misc]
+    """RunInference with a handler that answers a document's failure with its dead letter: (good, dead)."""
+
+    def __init__(self, stage: str, handler: ModelHandler) -> None:
+        super().__init__(stage.capitalize())
+        self._handler = handler
+
+    def expand(self, elements: beam.PCollection) -> Any:
+        """Run the handler and split off the failures."""
+        results = elements | "Run" >> RunInference(self._handler)
+        split = results | "Split" >> beam.FlatMap(_split).with_outputs("dead", main="good")
+        return split.good, split.dead
+
+
+def _split(result: object) -> Iterator[object]:
+    yield pvalue.TaggedOutput("dead", result) if isinstance(result, DeadLetter) else result

@@ -8,16 +8,17 @@ in small rectangles, several side by side.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import apache_beam as beam
-from apache_beam.ml.inference.base import ModelHandler, RunInference
+from apache_beam.ml.inference.base import ModelHandler
 
 from transforms.bundle import Bundle, load_bundle
-from transforms.dead_letters import DEAD, letter
+from transforms.counting import add_seconds
+from transforms.dead_letters import letter
 from transforms.features import WindowTokens
 from transforms.patterns import pattern_mentions
 from transforms.records import Analysis, DeadLetter, Mention, Relation
@@ -166,13 +167,14 @@ class StructureModelHandler(ModelHandler[Segmented, "Analysis | DeadLetter", Bun
         self, batch: Sequence[Segmented], model: Bundle, inference_args: dict[str, Any] | None = None
     ) -> Iterable[Analysis | DeadLetter]:
         """Analyse a batch; if that fails, each document by itself, so that one bad document harms no other."""
-        if not batch:
-            return []
+        begin = time.perf_counter()
         with ThreadPoolExecutor(self._threads) as pool:
             try:
                 return analyse(model, self._schema, batch, pool)
             except Exception:
                 return [self._alone(model, document, pool) for document in batch]
+            finally:
+                add_seconds("analyse", time.perf_counter() - begin)
 
     def _alone(self, model: Bundle, document: Segmented, pool: ThreadPoolExecutor) -> Analysis | DeadLetter:
         try:
@@ -190,21 +192,3 @@ class StructureModelHandler(ModelHandler[Segmented, "Analysis | DeadLetter", Bun
 
     def validate_inference_args(self, inference_args: Mapping[str, Any] | None) -> None:
         """None are taken."""
-
-
-class _SplitDoFn(beam.DoFn):  # type: ignore[misc]
-    def process(self, result: Analysis | DeadLetter) -> Iterator[object]:
-        yield beam.pvalue.TaggedOutput(DEAD, result) if isinstance(result, DeadLetter) else result
-
-
-class AnalyseDocuments(beam.PTransform):  # type: ignore[misc]
-    """Segmented → Analysis, with failed documents on the output `dead`."""
-
-    def __init__(self, handler: StructureModelHandler) -> None:
-        super().__init__()
-        self._handler = handler
-
-    def expand(self, documents: beam.PCollection) -> Any:
-        """Run inference and split off the failures."""
-        results = documents | "Run" >> RunInference(self._handler)
-        return results | "Split" >> beam.ParDo(_SplitDoFn()).with_outputs(DEAD, main="good")

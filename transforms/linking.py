@@ -8,6 +8,7 @@ Below `Weights.nil` an entity stays unlinked.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from apache_beam.ml.inference.base import ModelHandler
 from rapidfuzz import fuzz
 
+from transforms.counting import add_seconds
 from transforms.dead_letters import letter
 from transforms.decoding import FloatArray
 from transforms.names import folded, is_short_organisation, is_short_person, name_key
@@ -197,10 +199,13 @@ class LinkHandler(ModelHandler[Resolved, "Resolved | DeadLetter", Linker]):  # t
         self, batch: Sequence[Resolved], model: Linker, inference_args: dict[str, Any] | None = None
     ) -> Iterable[Resolved | DeadLetter]:
         """Link a batch; if that fails, each document by itself."""
+        begin = time.perf_counter()
         try:
             return link(model, batch)
         except Exception:
             return [self._alone(model, document) for document in batch]
+        finally:
+            add_seconds("link", time.perf_counter() - begin)
 
     def _alone(self, model: Linker, document: Resolved) -> Resolved | DeadLetter:
         try:

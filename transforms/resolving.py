@@ -71,9 +71,12 @@ def _one_type_each(
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for (kind, name), rows in names.items():
         votes[name][kind] += sum(analysis.mentions[row].confidence for row in rows)  # type: ignore[assignment]
+    surnames = {name.split()[-1] for kind, name in names if kind == "Person" and " " in name}
     grouped: dict[str, dict[str, list[int]]] = defaultdict(dict)
-    for (kind, name), rows in names.items():
+    for (_, name), rows in names.items():
         best = max(votes[name], key=lambda candidate: (votes[name][candidate], candidate))
+        # A name by itself is often taken for a company; where a person has it, it is that person's.
+        best = "Person" if name in surnames and best == "Organisation" else best
         grouped[best].setdefault(name, []).extend(rows)
     return grouped
 

@@ -56,7 +56,7 @@ class Limits:
     max_chars: int = 5_000_000  # characters of a document's text
     max_line: int = 1_000_000  # characters of one line of a document's text
     max_pages: int = 5_000  # pages of a PDF, frames of a TIFF
-    max_pixels: int = 100_000_000  # pixels of one image or rendered page
+    max_pixels: int = 80_000_000  # pixels of one image or rendered page
     max_depth: int = 500  # nesting of HTML elements
     max_unzipped: int = 200_000_000  # bytes of all members of a DOCX, unpacked
     max_ratio: int = 200  # unpacked bytes per packed byte
@@ -85,7 +85,9 @@ class Content:
     body: int = 0  # offset at which the author's own words begin; what is before does not count for the language
 
 
-def read_blob(blob: Blob, limits: Limits = DEFAULT_LIMITS, text_column: str = "text") -> Iterator[Document | Blob | DeadLetter]:
+def read_blob(
+    blob: Blob, limits: Limits = DEFAULT_LIMITS, text_column: str = "text"
+) -> Iterator[Document | Blob | DeadLetter]:
     """Read one file.
 
     Yields its `Document`; for a mail also a `Blob` per attachment (`uri` is the mail's and "#" and a unique name); for
@@ -265,14 +267,14 @@ def choose_format(uri: str, content: bytes) -> str:
             "fetch the file again, or rename it to .html"
         )
     if found is not None and found not in SUPPORTED.values():
-        raise ReadError(f"holds {found}, which is not supported: convert it to one of {_extensions()}")
+        raise ReadError(f"holds {found}, which is not supported: convert it to one of {_formats()}")
     # Text has no magic bytes, so a name that says text gives way to any that are found.
     if found in _BINARY or (found == "html" and named == "txt"):
         return str(found)
     if named is not None:
         return named
     if extension and re.fullmatch(r"\.[a-z][a-z0-9]{0,7}", extension):
-        raise ReadError(f"the format {extension} is not supported: convert it to one of {_extensions()}")
+        raise ReadError(f"the format {extension} is not supported: convert it to one of {_formats()}")
     return found or _sniff_text(content)
 
 
@@ -311,13 +313,15 @@ _FOREIGN = {
 def _sniff_text(content: bytes) -> str:
     """The text format of a file without an extension."""
     head = content[:_SNIFFED].lstrip(b"\xef\xbb\xbf \t\r\n")
-    if re.match(rb"([!-9;-~]+:[ \t].*\r?\n([ \t].*\r?\n)*)*(from|to|subject|date|message-id|received):[ \t]", head, re.I):
+    if re.match(
+        rb"([!-9;-~]+:[ \t].*\r?\n([ \t].*\r?\n)*)*(from|to|subject|date|message-id|received):[ \t]", head, re.I
+    ):
         return "eml"
     return "jsonl" if re.match(rb'\{\s*".*\}\s*(\n|$)', head) else "txt"
 
 
-def _extensions() -> str:
-    return ", ".join(sorted(SUPPORTED))
+def _formats() -> str:
+    return ", ".join(dict.fromkeys(SUPPORTED.values()))
 
 
 def _reason(error: Exception) -> str:

@@ -10,18 +10,23 @@ from typing import Any
 from transforms.reading import Content, Limits, ReadError, clean
 from transforms.reading.text import decode
 
+
+def _words(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
 # Elements that end where the next begins, or never have an end tag: they do not nest by being left open.
-_OPEN_ENDED = frozenset(
+_OPEN_ENDED = _words(
     "area base br col embed hr img input link meta param source track wbr p li dt dd tr td th thead tbody tfoot "
-    "option optgroup colgroup html head body rp rt".split()
+    "option optgroup colgroup html head body rp rt"
 )
-_HIDDEN = frozenset("script style noscript template head title iframe object svg math select datalist".split())
+_HIDDEN = _words("script style noscript template title iframe object svg math select datalist")
 _CELLS = frozenset(("td", "th", "cell"))
 # With trafilatura's own names (head, list, item, row, cell, lb) beside HTML's.
-_BLOCKS = frozenset(
+_BLOCKS = _words(
     "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure "
     "footer form h1 h2 h3 h4 h5 h6 header hr item li list main nav ol p pre quote row section summary table tbody "
-    "tfoot thead tr ul".split()
+    "tfoot thead tr ul"
 )
 _CELL_END = "\x1f"
 _MARKUP_PER_TEXT = 4  # markup may be this much longer than the text limit
@@ -37,7 +42,8 @@ def read_html(content: bytes, limits: Limits) -> Content:
 
     # It reports pages without a main text, which is no error here.
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
-    root = parse_html(_decode_html(content), limits)
+    source = _decode_html(content)
+    root = parse_html(source, limits)
     found: Any = trafilatura.bare_extraction(
         root,
         favor_recall=True,
@@ -49,7 +55,9 @@ def read_html(content: bytes, limits: Limits) -> Content:
     )
     text = _walk(found.body) if found is not None and found.body is not None else ""
     title = (found.title if found is not None else None) or root.findtext(".//title") or root.findtext(".//h1") or ""
-    return Content(text if text.strip() else _walk(root), title, found.date if found is not None else None)
+    if not text.strip():
+        text = visible_text(source, limits)  # parsed anew, for the extraction changes its tree
+    return Content(text, title, found.date if found is not None else None)
 
 
 def visible_text(source: str, limits: Limits) -> str:
@@ -67,7 +75,7 @@ def parse_html(source: str, limits: Limits) -> Any:
     Raises:
         ReadError: too long, or nested deeper than `limits.max_depth`.
     """
-    from lxml import html  # type: ignore[import-untyped]
+    from lxml import etree, html  # type: ignore[import-untyped]
 
     if len(source) > _MARKUP_PER_TEXT * limits.max_chars:
         raise ReadError(
@@ -81,7 +89,10 @@ def parse_html(source: str, limits: Limits) -> Any:
     source = re.sub(r"^\s*<\?xml[^>]*>", "", source)
     # By default the parser drops, without a word, all that is nested deeper than 256; the depth is checked above.
     parser = html.HTMLParser(huge_tree=True, remove_pis=True)
-    return html.document_fromstring(source, parser=parser)
+    try:
+        return html.document_fromstring(source, parser=parser)
+    except etree.ParserError:  # nothing but comments
+        return html.Element("html")
 
 
 def check_depth(source: str, limit: int) -> None:
@@ -136,8 +147,7 @@ def _walk(root: Any) -> str:
     preformatted = 0
     for event, element in etree.iterwalk(root, events=("start", "end", "comment")):
         tag = element.tag if isinstance(element.tag, str) else ""
-        # A head of a document is not shown; trafilatura calls headings so, below its body.
-        unseen = tag in _HIDDEN and not (tag == "head" and element.get("rend"))
+        unseen = tag in _HIDDEN or (tag == "head" and _is_document_head(element))
         data = tag in _CELLS and _is_data_cell(element)
         breaks = tag in _BLOCKS or tag == "head" or (tag in _CELLS and not data)
         if event == "start":
@@ -156,6 +166,12 @@ def _walk(root: Any) -> str:
         if shown and not hidden:
             parts.append(shown if preformatted and not cells else re.sub(r"[\s\x1f]+", " ", shown))
     return _tidy("".join(parts))
+
+
+def _is_document_head(element: Any) -> bool:
+    """Whether a "head" is HTML's, which is not shown; trafilatura calls headings so."""
+    parent = element.getparent()
+    return parent is None or parent.tag == "html"
 
 
 def _gap(breaks: bool, cells: int) -> str:

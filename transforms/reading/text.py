@@ -5,11 +5,12 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transforms.reading import Content, Limits, ReadError, clean
 
@@ -26,9 +27,15 @@ _MARKS = (
 # What enterprise files are in. Left to all codecs it knows, the detector takes short western texts for rare ones.
 _CODECS = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256"]
 _CODECS += ["shift_jis", "euc_jp", "iso2022_jp", "gb18030", "big5", "euc_kr"]
+# Codecs that Python knows and that no file is honestly in; some take quadratic time.
+_NOT_TEXT = frozenset(
+    ("idna", "punycode", "unicode_escape", "raw-unicode-escape", "raw_unicode_escape", "utf-7", "undefined")
+)
 _DETECTED = 200_000  # bytes that the detector looks at
 _JUNK = 0.01  # share of characters that no text has, above which it is none
-_SENTENCE_END = re.compile(r"[.!?:;。！？]['\"”’»)\]]*$")
+_NEAR = 8  # lines before and after one that tell how wide its column is
+_SHORT = 30  # characters; a line of running text is longer
+_SENTENCE_END = re.compile(r"[.!?:。！？]['\"”’»)\]]*$")
 
 
 def read_plain(content: bytes, limits: Limits) -> Content:
@@ -50,7 +57,7 @@ def decode(content: bytes, declared: str | None = None) -> str:
         if content.startswith(mark):
             return _decode_marked(content, codec)
     _check_bytes(content)
-    for codec in filter(None, (declared, "utf-8")):
+    for codec in filter(None, (_codec(declared), "utf-8")):
         try:
             return _check_text(content.decode(codec))
         except (LookupError, UnicodeError):  # a wrong declaration is common, and no reason to give up
@@ -76,15 +83,26 @@ def _check_bytes(content: bytes) -> None:
 
 
 def _check_text(text: str) -> str:
-    sample = text[:_DETECTED]
-    junk = sum(unicodedata.category(char) in ("Cn", "Co", "Cs") or char == "\ufffd" for char in set(sample))
-    if junk and sum(_is_junk(char) for char in sample) > _JUNK * len(sample):
+    counts = Counter(text[:_DETECTED])
+    if sum(count for char, count in counts.items() if _is_junk(char)) > _JUNK * counts.total():
         raise ReadError("holds characters that no text has: it is binary data, or in an unknown encoding")
     return clean(text)
 
 
 def _is_junk(char: str) -> bool:
-    return char == "\ufffd" or unicodedata.category(char) in ("Cn", "Co", "Cs", "Cc") and char not in "\t\n\r\f\x1b"
+    category = unicodedata.category(char)
+    return char == "\ufffd" or category in ("Cn", "Co", "Cs") or (category == "Cc" and char not in "\t\n\r\f\x1b\x85")
+
+
+def _codec(declared: str | None) -> str | None:
+    """The codec to try for a declared encoding, None if there is none that text is in."""
+    try:
+        name = codecs.lookup(declared).name if declared else None
+    except LookupError:
+        return None
+    if name in ("iso8859-1", "ascii"):  # what is declared so is mostly Windows text, of which both are subsets
+        return "utf-8" if name == "ascii" else "cp1252"
+    return None if name in _NOT_TEXT else name
 
 
 def _detect(content: bytes) -> str:
@@ -178,14 +196,20 @@ def join_lines(lines: Sequence[Line], compounds: frozenset[str] = frozenset()) -
         return ""
     gaps = [below.top - above.top for above, below in pairwise(lines) if below.top > above.top]
     pitch = median(gaps) if gaps else 0.0
-    right = max(line.right for line in lines)
     text = lines[0].text.strip()
-    for above, below in pairwise(lines):
-        if _is_break(above, below, pitch, right):
+    for index, (above, below) in enumerate(pairwise(lines)):
+        if _is_break(above, below, pitch, _edge(lines, index)):
             text += "\n" + below.text.strip()
         else:
             text = join_words(text, below.text.strip(), compounds)
     return text
+
+
+def _edge(lines: Sequence[Line], index: int) -> float:
+    """Where the lines around one, and in its column, end at the most."""
+    line = lines[index]
+    near = lines[max(index - _NEAR, 0) : index + _NEAR + 1]
+    return max(other.right for other in near if abs(other.left - line.left) <= 2 * line.size or other is line)
 
 
 def join_words(before: str, after: str, compounds: frozenset[str] = frozenset()) -> str:
@@ -212,6 +236,8 @@ def _is_break(above: Line, below: Line, pitch: float, right: float) -> bool:
         return True
     if runs_on and first.islower():
         return False
+    if len(above.text.strip()) < _SHORT:
+        return True
     # A line was broken on purpose if the next word would still have fitted on it.
     word = len(below.text.split(maxsplit=1)[0]) if below.text.strip() else 0
     width = (below.right - below.left) / max(len(below.text.strip()), 1)
@@ -220,6 +246,6 @@ def _is_break(above: Line, below: Line, pitch: float, right: float) -> bool:
     return fits or indented
 
 
-def compounds_of(texts: Iterable[Any]) -> frozenset[str]:
+def compounds_of(texts: Iterable[str]) -> frozenset[str]:
     """The hyphenated words within the texts, in lower case."""
     return frozenset(word.lower() for text in texts for word in re.findall(r"\b[^\W\d_]+-[^\W\d_]+\b", text))

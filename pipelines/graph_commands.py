@@ -1,0 +1,272 @@
+"""The commands that need a graph: `query`, `view` and `graph`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kg_sink import queries, server
+from kg_sink.connection import GraphError, is_uri, resolve_target
+from kg_sink.exporting import canonical_export
+from pipelines.cli import DEFAULT_GRAPH, Suggesting, graph_option
+from pipelines.output import FORMATS, show
+
+format_option = click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+limit_option = click.option("--limit", default=25, show_default=True, type=click.IntRange(1))
+
+
+def register_commands(cli: click.Group) -> None:
+    """Add the commands of this module."""
+    for command in (query, view, graph):
+        if command.name not in cli.commands:
+            cli.add_command(command)
+
+
+def connect(target: str) -> server.Connection:
+    """A running graph's connection; an embedded one that exists is started again."""
+    if not is_uri(target) and not Path(target).exists():
+        raise GraphError(f"{target}: no graph there yet; make one with: tripleflow run INPUT --graph {target}")
+    return resolve_target(target)
+
+
+@click.group(cls=Suggesting, invoke_without_command=True)
+@click.option("--cypher", help="A query of your own.")
+@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE", help="Its parameter; may be repeated.")
+@graph_option
+@format_option
+@click.pass_context
+def query(context: click.Context, cypher: str | None, parameters: tuple[str, ...], target: str, form: str) -> None:
+    """Ask the graph, by a ready query or by Cypher of your own.
+
+    \b
+    Examples: tripleflow query about "Acme Ltd"
+              tripleflow query --cypher 'MATCH (p:Person) RETURN p.name LIMIT $n' --param n=5 --format csv
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if cypher is None:
+        click.echo(context.get_help())
+        return
+    show(queries.run_query(connect(target), cypher, _parameters(parameters)), form)
+
+
+def _parameters(pairs: tuple[str, ...]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"--param {pair}: write it as NAME=VALUE")
+        try:
+            values[name] = json.loads(text)
+        except ValueError:
+            values[name] = text
+    return values
+
+
+@query.command()
+@click.option("--type", "kind", help="Only of this type, as in the schema.")
+@click.option("--name", help="Only with this in the name.")
+@limit_option
+@graph_option
+@format_option
+def entities(kind: str | None, name: str | None, limit: int, target: str, form: str) -> None:
+    """Entities by type, those in most documents first.
+
+    \b
+    Example: tripleflow query entities --type Organisation --limit 10
+    """
+    parameters = {"type": kind, "name": name, "limit": limit}
+    show(queries.run_query(connect(target), queries.ENTITIES.cypher, parameters), form)
+
+
+@query.command()
+@click.argument("entity")
+@limit_option
+@graph_option
+@format_option
+def about(entity: str, limit: int, target: str, form: str) -> None:
+    """Everything that is stated of an entity (name, spelling or id), and where it is mentioned.
+
+    \b
+    Example: tripleflow query about "Ingrid Solberg"
+    """
+    connection = connect(target)
+    found = queries.find_entity(connection, entity)
+    parameters = {"id": found["id"], "limit": limit}
+    stated = queries.run_query(connection, queries.ABOUT.cypher, parameters)
+    mentioned = queries.run_query(connection, queries.MENTIONS.cypher, parameters)
+    if form == "json":
+        show([{**found, "statements": stated, "documents": mentioned}], form)
+        return
+    if form == "table":
+        click.echo(f"{found['type']} {found['name']} ({found['id']})")
+    show(stated, form)
+    if form == "table":
+        show([{k: v for k, v in row.items() if k != "document"} for row in mentioned], form)
+
+
+@query.command()
+@click.argument("one")
+@click.argument("other")
+@click.option("--hops", default=4, show_default=True, type=click.IntRange(1, 8))
+@graph_option
+@format_option
+def paths(one: str, other: str, hops: int, target: str, form: str) -> None:
+    """The shortest paths of statements between two entities.
+
+    \b
+    Example: tripleflow query paths "Ingrid Solberg" Rotterdam
+    """
+    connection = connect(target)
+    ends = [queries.find_entity(connection, text)["id"] for text in (one, other)]
+    show(queries.find_paths(connection, ends[0], ends[1], hops), form)
+
+
+@query.command()
+@click.argument("statement")
+@graph_option
+@format_option
+def evidence(statement: str, target: str, form: str) -> None:
+    """The sentences that support a statement (its id, as other queries show it).
+
+    \b
+    Example: tripleflow query evidence sta-0123456789abcdef0123456789abcdef
+    """
+    found = queries.run_query(connect(target), queries.EVIDENCE.cypher, {"statement": statement})
+    if not found:
+        raise GraphError(f"no statement {statement!r}; ids stand in: tripleflow query about ENTITY")
+    show(found, form)
+
+
+@query.command()
+@click.argument("since")
+@limit_option
+@graph_option
+@format_option
+def changes(since: str, limit: int, target: str, form: str) -> None:
+    """Statements that are new since a date (ISO 8601).
+
+    \b
+    Example: tripleflow query changes 2026-03-01
+    """
+    show(queries.run_query(connect(target), queries.CHANGES.cypher, {"since": since, "limit": limit}), form)
+
+
+@query.command()
+@graph_option
+@format_option
+def counts(target: str, form: str) -> None:
+    """How much of everything the graph holds.
+
+    \b
+    Example: tripleflow query counts --format json
+    """
+    connection = connect(target)
+    rows = [
+        {"what": ready.name, **row} for ready in queries.COUNTS for row in queries.run_query(connection, ready.cypher)
+    ]
+    show(sorted(rows, key=lambda row: (row["what"], -row["count"], row["name"])), form)
+
+
+@click.command()
+@click.argument("entity", required=False)
+@click.option("--hops", default=2, show_default=True, type=click.IntRange(1, 6), help="How far around the entity.")
+@click.option("--limit", default=300, show_default=True, type=click.IntRange(1, 5000), help="Statements drawn.")
+@click.option("--out", default="graph.html", show_default=True, metavar="FILE")
+@graph_option
+def view(entity: str | None, hops: int, limit: int, out: str, target: str) -> None:
+    """Draw the graph, or what lies around ENTITY, into an HTML page that opens without a network.
+
+    \b
+    Example: tripleflow view "Acme Ltd" --hops 1 --out acme.html
+    """
+    from kg_sink.view import neighbourhood, overview, render
+
+    connection = connect(target)
+    if entity:
+        found = queries.find_entity(connection, entity)
+        rows, title = neighbourhood(connection, found["id"], hops, limit), str(found["name"])
+    else:
+        rows, title = overview(connection, limit), "tripleflow"
+    Path(out).write_text(render(rows, title), encoding="utf-8")
+    click.echo(f"{len(rows)} statements drawn in {out}")
+
+
+@click.group(cls=Suggesting)
+def graph() -> None:
+    """Start, stop, export and wipe the embedded graph.
+
+    \b
+    Example: tripleflow graph start
+    """
+
+
+folder_option = click.option(
+    "--graph", "folder", default=DEFAULT_GRAPH, show_default=True, metavar="DIR", help="The embedded graph's folder."
+)
+
+
+def _folder_command(work: Callable[[Path], str], name: str, text: str) -> None:
+    @graph.command(name, help=f"{text}\n\n\b\nExample: tripleflow graph {name}")
+    @folder_option
+    def command(folder: str) -> None:
+        if is_uri(folder):
+            raise click.UsageError("--graph: this command is for an embedded graph's folder, not for a server's URI")
+        click.echo(work(Path(folder)))
+
+
+def _start(folder: Path) -> str:
+    found = server.start(folder)
+    first = ""
+    if found.new:
+        first = f"\nArcadeDB, embedded: answers Bolt on this machine only; data and generated password in {folder.resolve()}"
+    state = "already runs" if found.already_running else "runs"
+    return f"The graph {state} at {found.connection.uri}, database {found.connection.database!r}.{first}"
+
+
+def _stop(folder: Path) -> str:
+    return "The graph is stopped." if server.stop(folder) else f"No graph runs in {folder}."
+
+
+def _status(folder: Path) -> str:
+    found = server.status(folder)
+    if found is None:
+        return f"No graph runs in {folder}; start it with: tripleflow graph start --graph {folder}"
+    answer = "answers" if found.responding else "does not answer"
+    return (
+        f"The graph runs at {found.uri} (process {found.pid}, {found.uptime:.0f} s, "
+        f"{found.size / 1e6:.1f} MB) and {answer}."
+    )
+
+
+def _wipe(folder: Path) -> str:
+    server.wipe(folder)
+    return f"{folder} holds no graph any more."
+
+
+_folder_command(_start, "start", "Start the embedded graph; it goes on when this command ends.")
+_folder_command(_stop, "stop", "Stop the embedded graph; what it holds stays.")
+_folder_command(_status, "status", "Say whether the embedded graph runs, and where.")
+_folder_command(_wipe, "wipe", "Stop the embedded graph and delete all that it holds.")
+
+
+@graph.command("export")
+@graph_option
+@click.option("--out", metavar="FILE", help="Where to write; the terminal without it.")
+def export(target: str, out: str | None) -> None:
+    """Write the graph as sorted JSON lines: equal graphs give equal files.
+
+    \b
+    Example: tripleflow graph export --out graph.jsonl
+    """
+    lines = canonical_export(connect(target))
+    text = "".join(f"{line}\n" for line in lines)
+    if out:
+        Path(out).write_text(text, encoding="utf-8")
+        click.echo(f"{len(lines)} nodes and edges in {out}")
+    else:
+        click.echo(text, nl=False)

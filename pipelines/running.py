@@ -1,0 +1,134 @@
+"""Run the main job from the command line: check its options, show its progress, print its summary."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from apache_beam.options.pipeline_options import PipelineOptions
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from kg_sink.connection import is_uri
+from pipelines import structure
+from pipelines.progress import read_progress
+from pipelines.summary import print_summary, totals
+from transforms.letter_box import read_letters
+
+
+def run_job(arguments: list[str], options: dict[str, Any], started: Callable[[str], None] | None = None) -> int:
+    """Run; `arguments` are inputs with Beam's options among them. Returns the exit code.
+
+    Raises:
+        UsageError: no input, or an option that neither this command nor Beam knows.
+        ValueError, RuntimeError: see `structure.check`.
+    """
+    if options["verbose"]:
+        logging.getLogger().setLevel(logging.INFO)
+    inputs, passed = split_arguments(arguments)
+    if not inputs:
+        raise click.UsageError("no INPUT; name a file, a folder or a glob, as in: tripleflow run samples/documents")
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="tripleflow-") as progress:
+        beam_options = pipeline_options(inputs, options, passed)
+        job = structure.check(beam_options, progress=progress)
+        if started:
+            started(job.run)
+        begin = time.monotonic()
+        with _progress_bar(Path(progress), console):
+            result = structure.run(beam_options, job)
+        seconds = time.monotonic() - begin
+    counts = totals(result)
+    letters = [filed for filed in read_letters(Path(job.dead_letters)) if filed.run == job.run]
+    print_summary(counts, letters, seconds, _places(job, options), Console(highlight=False))
+    documents, failed = sum(counts.get("documents", {}).values()), sum(counts.get("dead", {}).values())
+    if failed and not documents:
+        click.echo("tripleflow: every document failed; see: tripleflow dead-letters list", err=True)
+    return 1 if failed and not documents else 0
+
+
+def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Inputs, and options that are Beam's.
+
+    Raises:
+        UsageError: an option that nobody knows, with the nearest one.
+    """
+    known = set(PipelineOptions([]).get_all_options())
+    ours = {"graph", "schema", "register", "parquet", "dead-letters", "model", "text-column", "workers", "verbose"}
+    inputs, passed, expects = [], [], False
+    for position, argument in enumerate(arguments):
+        if not argument.startswith("--"):
+            (passed if expects else inputs).append(argument)
+            expects = False
+            continue
+        name, given, _ = argument[2:].partition("=")
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known | ours), n=1)
+            hint = f"; did you mean --{near[0]}?" if near else "; see: tripleflow run --help"
+            raise click.UsageError(f"no option --{name}{hint}")
+        passed.append(argument)
+        following = arguments[position + 1] if position + 1 < len(arguments) else "--"
+        expects = not given and not following.startswith("--") and not _is_flag(name)
+    return inputs, passed
+
+
+def _is_flag(name: str) -> bool:
+    return isinstance(PipelineOptions([]).get_all_options().get(name), bool)
+
+
+def pipeline_options(inputs: list[str], options: dict[str, Any], passed: list[str]) -> PipelineOptions:
+    """This command's options as the job's, with Beam's behind them."""
+    arguments = [f"--input={text}" for text in inputs] + [f"--graph={options['target']}"]
+    for name in ("schema", "register", "parquet", "dead_letters", "model", "text_column"):
+        if options.get(name):
+            arguments.append(f"--{name}={options[name]}")
+    if options["workers"] > 1:
+        arguments += [f"--direct_num_workers={options['workers']}", "--direct_running_mode=multi_processing"]
+    return PipelineOptions([*arguments, *passed])
+
+
+class _progress_bar:
+    """Shows documents, rate, statements and failures while a job runs."""
+
+    def __init__(self, folder: Path, console: Console) -> None:
+        self._folder, self._console = folder, console
+        self._done = threading.Event()
+
+    def __enter__(self) -> None:
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        text = "{task.fields[documents]} documents ({task.fields[rate]}/s), {task.fields[statements]} statements, "
+        columns = (SpinnerColumn(), BarColumn(20), TextColumn(text + "{task.fields[failures]} failures"), TimeElapsedColumn())
+        begin = time.monotonic()
+        with Progress(*columns, console=self._console) as bar:
+            task = bar.add_task("run", total=None, documents=0, rate="0.0", statements=0, failures=0)
+            finished = False
+            while not finished:
+                finished = self._done.wait(0.25)
+                found = read_progress(self._folder)
+                rate = found["documents"] / max(time.monotonic() - begin, 0.1)
+                bar.update(task, **found, rate=f"{rate:.1f}")
+            bar.update(task, total=1, completed=1)
+
+
+def _places(job: structure.Job, options: dict[str, Any]) -> dict[str, str]:
+    target = options["target"]
+    graph = target if is_uri(target) else f"{Path(target).resolve()} (embedded, {job.connection.uri})"
+    places = {"graph": graph}
+    if job.parquet:
+        places["tables"] = str(job.parquet)
+    places["dead letters"] = str(job.dead_letters)
+    return places

@@ -1,0 +1,169 @@
+"""The main job: documents → knowledge graph.
+
+    python -m pipelines.structure --input='reports/**' --graph=bolt://localhost:7687 [Beam options]
+
+Read → segment → encode, tag, relate → resolve → link → state → write, each stage with its dead letters.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions, StandardOptions
+
+from kg_sink.connection import prepare, resolve_target
+from kg_sink.server import Connection
+from kg_sink.writing import WriteGraph, WriteJob
+from pipelines.progress import Tap
+from transforms.bundle import DEFAULT_BUNDLE, verify
+from transforms.counting import FunctionDoFn, count_dead, count_structured
+from transforms.dead_letters import Guarded, GuardedInference
+from transforms.inference import StructureModelHandler, default_threads
+from transforms.letter_box import WriteLetters
+from transforms.linking import LinkHandler
+from transforms.reading.inputs import InputError, ReadInputs, expand_inputs
+from transforms.register import load_register
+from transforms.resolving import resolve
+from transforms.schema import Schema, load_schema
+from transforms.segmenting import SegmentDoFn
+from transforms.stating import state
+from transforms.tables import WriteTables
+
+
+class StructureOptions(PipelineOptions):  # type: ignore[misc]
+    """What this job takes beside Beam's own options."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: Any) -> None:
+        parser.add_argument("--input", action="append", default=[], help="file, folder or glob; may be repeated")
+        parser.add_argument("--graph", default="graph", help="bolt://… or neo4j://…, or an embedded graph's folder")
+        parser.add_argument("--schema", help="YAML file of entity and relation types")
+        parser.add_argument("--register", help="CSV, JSONL or Parquet of known entities")
+        parser.add_argument("--parquet", help="folder for the tables")
+        parser.add_argument("--dead_letters", default="dead-letters", help="folder for what failed")
+        parser.add_argument("--model", default=str(DEFAULT_BUNDLE), help="folder of a model bundle")
+        parser.add_argument("--text_column", default="text", help="text column of JSONL and Parquet")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A checked job: everything that the pipeline needs is there and can be used."""
+
+    inputs: tuple[str, ...]
+    connection: Connection
+    schema: Schema
+    model: str
+    register: str | None
+    parquet: str | None
+    dead_letters: str
+    text_column: str
+    run: str
+    now: str
+    progress: str | None = None
+
+
+def check(options: PipelineOptions, *, progress: str | None = None) -> Job:
+    """Check a job's options before anything runs: files, schema, register, bundle, and that the graph takes writes.
+
+    Raises:
+        InputError, SchemaError, RegisterError, BundleError, GraphError, ServerError: one line each.
+    """
+    given = options.view_as(StructureOptions)
+    if not given.input:
+        raise InputError("no --input; name a file, a folder or a glob")
+    inputs = expand_inputs(given.input)
+    schema = load_schema(given.schema)
+    if given.register:
+        load_register(given.register, schema)
+    verify(given.model)
+    connection = resolve_target(given.graph)
+    prepare(connection)
+    started = datetime.now(UTC)
+    return Job(
+        inputs=tuple(inputs),
+        connection=connection,
+        schema=schema,
+        model=given.model,
+        register=given.register,
+        parquet=given.parquet,
+        dead_letters=given.dead_letters,
+        text_column=given.text_column,
+        run=started.strftime("run-%Y%m%dT%H%M%S.%fZ"),
+        now=started.isoformat(timespec="seconds"),
+        progress=progress,
+    )
+
+
+def build(pipeline: beam.Pipeline, job: Job) -> None:
+    """Compose the stages."""
+    options = pipeline.options
+    workers = options.view_as(DirectOptions).direct_num_workers
+    handler = StructureModelHandler(
+        job.model,
+        job.schema,
+        threads=default_threads(workers or 1),
+        streaming=bool(options.view_as(StandardOptions).streaming),
+    )
+    dead = []
+    documents, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column)
+    dead.append(lost)
+    segmented, lost = documents | Guarded("segment", SegmentDoFn(job.model))
+    dead.append(lost)
+    analysed, lost = segmented | GuardedInference("analyse", handler)
+    dead.append(lost)
+    found, lost = analysed | Guarded("resolve", FunctionDoFn(resolve))
+    dead.append(lost)
+    if job.register:
+        found, lost = found | GuardedInference("link", LinkHandler(job.register, job.schema))
+        dead.append(lost)
+    structured, lost = found | Guarded("state", FunctionDoFn(state, job.schema))
+    dead.append(lost)
+    written, lost = structured | "Write" >> WriteGraph(WriteJob(job.connection, job.schema, job.now))
+    dead.append(lost)
+    counted = written | "Count" >> beam.Map(count_structured) | "Progress" >> beam.ParDo(Tap(job.progress))
+    if job.parquet:
+        counted | "Tables" >> WriteTables(job.parquet)
+    letters = tuple(dead) | beam.Flatten() | "CountDead" >> beam.Map(count_dead)
+    letters | "ProgressDead" >> beam.ParDo(Tap(job.progress)) | "Letters" >> WriteLetters(job.dead_letters, job.run)
+
+
+def run(options: PipelineOptions, job: Job) -> Any:
+    """Run the job to its end; returns Beam's result."""
+    for folder in (job.parquet, job.dead_letters):
+        if folder and "://" not in folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+    # The pipeline's functions live in installed modules; nothing of __main__ needs to travel.
+    options.view_as(SetupOptions).save_main_session = False
+    pipeline = beam.Pipeline(options=options)
+    build(pipeline, job)
+    result = pipeline.run()
+    result.wait_until_finish()
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from a scheduler: no progress bar, a log line at the end; 1 if every document failed, 2 on bad options."""
+    from pipelines.summary import totals
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    options = PipelineOptions(list(arguments if arguments is not None else sys.argv[1:]))
+    try:
+        job = check(options)
+    except (ValueError, RuntimeError) as error:
+        logging.error("%s", error)
+        return 2
+    counts = totals(run(options, job))
+    documents, failed = sum(counts.get("documents", {}).values()), sum(counts.get("dead", {}).values())
+    logging.info("%d documents, %d statements, %d dead letters", documents, sum(counts.get("statements", {}).values()), failed)
+    return 1 if failed and not documents else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,84 @@
+"""Real parts, made once: the shipped bundle, the default schema, an embedded graph, and a run over the samples."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from kg_sink import server
+from kg_sink.connection import prepare
+from transforms.bundle import Bundle, load_bundle
+from transforms.schema import Schema, load_schema
+from transforms.sentence_encoder import SentenceEncoder, load_sentence_encoder
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "samples"
+
+
+@pytest.fixture(scope="session")
+def schema() -> Schema:
+    return load_schema()
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Bundle:
+    return load_bundle()
+
+
+@pytest.fixture(scope="session")
+def encoder() -> SentenceEncoder:
+    return load_sentence_encoder()
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished `tripleflow` command."""
+
+    code: int
+    out: str
+    err: str
+
+
+def tripleflow(*arguments: str, cwd: Path) -> Ran:
+    """Run the command line as a user does, in a process of its own."""
+    command = [sys.executable, "-m", "pipelines.cli", *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Connection]:
+    """An empty embedded graph, with its constraints."""
+    folder = tmp_path_factory.mktemp("graph") / "kg"
+    connection = server.start(folder).connection
+    prepare(connection)
+    yield connection
+    server.wipe(folder)
+
+
+@dataclass(frozen=True)
+class SampleRun:
+    """`tripleflow run samples/documents`, once."""
+
+    folder: Path
+    graph: Path
+    tables: Path
+    ran: Ran
+
+
+@pytest.fixture(scope="session")
+def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleRun]:
+    folder = tmp_path_factory.mktemp("samples")
+    graph, tables = folder / "kg", folder / "tables"
+    ran = tripleflow(
+        "run", str(SAMPLES / "documents"), "--register", str(SAMPLES / "register.csv"),
+        "--graph", str(graph), "--parquet", str(tables), cwd=folder,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    yield SampleRun(folder, graph, tables, ran)
+    server.wipe(graph)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from transforms.decoding import CrfScores, labelled_spans, marginals, viterbi
+
+LABELS = ("O", "B-A", "I-A", "B-B", "I-B")
+
+
+@pytest.fixture
+def crf() -> CrfScores:
+    rng = np.random.default_rng(3)
+    moves = rng.normal(size=(5, 5)).astype(np.float32)
+    start = rng.normal(size=5).astype(np.float32)
+    start[[2, 4]] = -1e4
+    for column, allowed in ((2, (1, 2)), (4, (3, 4))):
+        for row in range(5):
+            if row not in allowed:
+                moves[row, column] = -1e4
+    return CrfScores(LABELS, start, moves)
+
+
+def _paths(crf: CrfScores, emissions: np.ndarray) -> dict[tuple[int, ...], float]:
+    scores = {}
+    for path in itertools.product(range(5), repeat=len(emissions)):
+        score = crf.start[path[0]] + sum(emissions[w, label] for w, label in enumerate(path))
+        scores[path] = float(score + sum(crf.moves[a, b] for a, b in itertools.pairwise(path)))
+    return scores
+
+
+def test_viterbi_and_marginals_equal_enumeration(crf: CrfScores) -> None:
+    emissions = np.random.default_rng(5).normal(size=(3, 4, 5)).astype(np.float32)
+    words = np.array([4, 2, 1])
+    paths, found = viterbi(crf, emissions, words), marginals(crf, emissions, words)
+    for row, count in enumerate(words):
+        scores = _paths(crf, emissions[row, :count])
+        best = max(scores, key=scores.__getitem__)
+        assert tuple(paths[row, :count]) == best
+        assert not paths[row, count:].any()
+        top = max(scores.values())
+        total = sum(np.exp(s - top) for s in scores.values())
+        for word, label in itertools.product(range(count), range(5)):
+            expected = sum(np.exp(s - top) for p, s in scores.items() if p[word] == label) / total
+            assert found[row, word, label] == pytest.approx(expected, abs=1e-4)
+
+
+def test_labelled_spans() -> None:
+    assert labelled_spans(LABELS, [1, 2, 1, 0, 3, 4, 4, 3]) == [(0, 2, "A"), (2, 3, "A"), (4, 7, "B"), (7, 8, "B")]

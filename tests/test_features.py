@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.bundle import Bundle
+from transforms.features import SHAPES, letter_shapes, pack, pad, tokenize
+from transforms.segmenting import sentences
+
+
+def test_letter_shapes_of_each_kind() -> None:
+    words = ["lower", "Title", "UPPER", "iPhone", "X", "2024", "TW400", "-", "é", "É"]
+    text = " ".join(words)
+    spans, position = [], 0
+    for word in words:
+        spans.append((position, position + len(word)))
+        position += len(word) + 1
+    shapes = [SHAPES[i] for i in letter_shapes(text, np.array(spans))]
+    assert shapes == ["lower", "Title", "UPPER", "mIxed", "X", "digits", "digits+letters", "other", "lower", "X"]
+
+
+def test_words_carry_exact_offsets(bundle: Bundle) -> None:
+    text = "Brázia & Irmãos paid €4.2m to “Zeeduin Lines N.V.” — unbelievably, in Gdańsk."
+    (tokens,) = tokenize(bundle.tokenizer, text, [(0, len(text))])
+    words = [text[a:b] for a, b in tokens.spans]
+    assert words[:6] == ["Brázia", "&", "Irmãos", "paid", "€4", "."]
+    assert "".join(words) == text.replace(" ", "")
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=12), st.integers(12, 40))
+def test_every_word_is_in_the_core_of_one_window(bundle: Bundle, lengths: list[int], limit: int) -> None:
+    parts = [" ".join(f"word{i}" for i in range(n)) for n in lengths]
+    text = "\n".join(parts)
+    spans, position = [], 0
+    for part in parts:
+        spans.append((position, position + len(part)))
+        position += len(part) + 1
+    tokens = tokenize(bundle.tokenizer, text, spans)
+    windows = pack(tokens, 101, 102, limit)
+    assert all(len(window) <= limit for window in windows)
+    found = [tuple(span) for w in windows for span in w.spans[w.core[0] : w.core[1]].tolist()]
+    assert found == [tuple(span) for t in tokens for span in t.spans.tolist()]
+
+
+def test_padding_keeps_every_window(bundle: Bundle) -> None:
+    text = "One short line.\nA somewhat longer line with more words in it."
+    windows = [pack([t], 101, 102, 64)[0] for t in tokenize(bundle.tokenizer, text, [(0, 15), (16, len(text))])]
+    batch = pad(windows)
+    assert batch.mask.sum(axis=1).tolist() == [len(w) for w in windows]
+    assert batch.words.tolist() == [len(w.starts) for w in windows]
+
+
+def test_sentences_cut_at_short_lines_and_blank_lines_but_not_at_wraps() -> None:
+    text = (
+        "SUPPLY AGREEMENT\n\n1. Scope\nThe Supplier delivers twelve winches of the type TW-400 to the\n"
+        "Buyer in Rotterdam. Acme Ltd. pays Dr. Solberg on delivery.\n\nSigned: I. Solberg\nDate: 3 March 2024"
+    )
+    found = [text[a:b] for a, b in sentences(text)]
+    assert found == [
+        "SUPPLY AGREEMENT",
+        "1. Scope",
+        "The Supplier delivers twelve winches of the type TW-400 to the\nBuyer in Rotterdam.",
+        "Acme Ltd. pays Dr. Solberg on delivery.",
+        "Signed: I. Solberg",
+        "Date: 3 March 2024",
+    ]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text(alphabet="aB .!?\n\t1", max_size=200))
+def test_sentences_lose_nothing_but_white_space(text: str) -> None:
+    spans = sentences(text)
+    assert all(a < b for a, b in spans)
+    assert all(one[1] <= other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert "".join(text[a:b] for a, b in spans).split() == "".join(text[a:b] for a, b in spans).split()
+    covered = sum(len(text[a:b].split()) for a, b in spans)
+    assert covered >= len(text.split())

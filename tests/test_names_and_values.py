@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from transforms.names import is_acronym, is_short_organisation, is_short_person, name_key
+from transforms.patterns import pattern_mentions
+from transforms.values import normalise
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("Organisation", "Acme Ltd", "ACME"),
+        ("Organisation", "the Müller & Söhne GmbH", "Muller & Sohne"),
+        ("Organisation", "Zeeduin Lines N.V.", "Zeeduin  Lines"),
+        ("Person", "Dr. Ingrid Solberg", "INGRID SOLBERG"),
+        ("Person", "Mr Ingrid Solberg's", "Ingrid Solberg"),
+        ("Location", "Gdańsk", "Gdansk"),
+    ],
+)
+def test_spellings_that_meet(kind: str, one: str, other: str) -> None:
+    assert name_key(kind, one) == name_key(kind, other)
+
+
+def test_spellings_that_do_not_meet() -> None:
+    assert name_key("Organisation", "Kettleby & Rowe plc") != name_key("Organisation", "Kettleby Rowan Ltd")
+    assert name_key("Person", "Ingrid Solberg") != name_key("Person", "Magnus Solberg")
+
+
+def test_acronyms() -> None:
+    assert is_acronym("HMS", "Halvorsen Marine Systems AS")
+    assert is_acronym("NDEI", "Norwegian Deck Equipment Inspectorate")
+    assert is_acronym("BoE", "Bank of England") is False  # written with a small letter: not all capitals
+    assert not is_acronym("HMX", "Halvorsen Marine Systems AS")
+
+
+def test_short_forms() -> None:
+    assert is_short_person("solberg", "ingrid solberg")
+    assert is_short_person("i solberg", "ingrid solberg")
+    assert not is_short_person("magnus solberg", "ingrid solberg")
+    assert is_short_organisation("halvorsen marine", "halvorsen marine systems")
+    assert not is_short_organisation("marine", "halvorsen marine systems")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("Money", "EUR 4.2 million", "4200000 EUR"),
+        ("Money", "£1.2bn", "1200000000 GBP"),
+        ("Money", "NOK 350 000", "350000 NOK"),
+        ("Money", "18,400 pounds sterling", "18400 GBP"),
+        ("Money", "€1.250.000,50", "1250000.5 EUR"),
+        ("Date", "3 March 2024", "2024-03-03"),
+        ("Date", "March 2024", "2024-03"),
+        ("Date", "1987", "1987"),
+        ("Date", "03/04/2024", "2024-04-03"),
+        ("Number", "1,200 tonnes", "1200 tonne"),
+        ("Number", "42 %", "42 percentage"),
+        ("Number", "twelve", "12"),
+    ],
+)
+def test_values(kind: str, text: str, value: str) -> None:
+    found = normalise(kind, text)
+    assert found is not None
+    assert found.text == value
+
+
+@pytest.mark.parametrize(("kind", "text"), [("Date", "Monday"), ("Date", "3 March"), ("Money", "a fortune")])
+def test_what_gives_no_value(kind: str, text: str) -> None:
+    assert normalise(kind, text) is None
+
+
+def test_patterns_find_dates_and_amounts_whole() -> None:
+    text = "On 3 March 2024 it paid EUR 4.2 million and $3,500.50 (NOK 350 000) by 12/05/2025, May 5, in May."
+    found = [text[a:b] for a, b, _ in pattern_mentions(text)]
+    assert found == ["3 March 2024", "EUR 4.2 million", "$3,500.50", "NOK 350 000", "12/05/2025", "May 5"]

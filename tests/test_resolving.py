@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import re
+
+from transforms.records import Analysis, Document, Entity, Fact, Mention, Relation
+from transforms.resolving import HEADERS, resolve
+from transforms.schema import Schema
+from transforms.segmenting import sentences
+from transforms.stating import state
+
+
+def analysis(text: str, names: list[tuple[str, str]], relations: tuple[Relation, ...] = ()) -> Analysis:
+    """An analysis in which each name is mentioned at its next place in the text."""
+    spans = sentences(text)
+    mentions, position = [], 0
+    for name, kind in names:
+        start = text.index(name, position)
+        position = start + len(name)
+        sentence = next(i for i, (a, b) in enumerate(spans) if a <= start < b)
+        mentions.append(Mention(start, position, kind, name, 0.9, sentence))
+    return Analysis(Document("doc-1", "a.txt", "txt", "a", "en", text), tuple(spans), tuple(mentions), relations, "m@1")
+
+
+def by_name(entities: tuple[Entity, ...]) -> dict[str, set[str]]:
+    return {entity.name: set(entity.aliases) for entity in entities}
+
+
+def test_spellings_of_one_company_are_one() -> None:
+    text = "Halvorsen Marine Systems AS grew. Halvorsen Marine (HMS) sold. HALVORSEN MARINE SYSTEMS bought. Acme left."
+    found = resolve(
+        analysis(
+            text,
+            [("Halvorsen Marine Systems AS", "Organisation"), ("Halvorsen Marine", "Organisation"),
+             ("HMS", "Organisation"), ("HALVORSEN MARINE SYSTEMS", "Organisation"), ("Acme", "Organisation")],
+        )  # fmt: skip
+    )
+    assert by_name(found.entities) == {
+        "Halvorsen Marine Systems AS": {
+            "Halvorsen Marine Systems AS", "Halvorsen Marine", "HMS", "HALVORSEN MARINE SYSTEMS",
+        },
+        "Acme": {"Acme"},
+    }  # fmt: skip
+
+
+def test_a_surname_joins_the_one_person_who_has_it_and_no_one_where_two_do() -> None:
+    names = [("Ingrid Solberg", "Person"), ("Solberg", "Person")]
+    one = resolve(analysis("Ingrid Solberg spoke. Solberg left.", names))
+    assert len(one.entities) == 1
+    two = resolve(
+        analysis(
+            "Ingrid Solberg met Magnus Solberg. Solberg left.",
+            [("Ingrid Solberg", "Person"), ("Magnus Solberg", "Person"), ("Solberg", "Person")],
+        )
+    )
+    assert len(two.entities) == 3
+
+
+def test_a_surname_that_was_tagged_as_a_company_is_the_person() -> None:
+    names = [("Ingrid Solberg", "Person"), ("Solberg", "Organisation")]
+    (entity,) = resolve(analysis("Ingrid Solberg spoke. Solberg left.", names)).entities
+    assert entity.type == "Person"
+
+
+def test_unlinked_ids_meet_across_documents() -> None:
+    one = resolve(analysis("Acme Ltd grew.", [("Acme Ltd", "Organisation")])).entities[0]
+    other = resolve(analysis("Then ACME shrank.", [("ACME", "Organisation")])).entities[0]
+    assert one.id == other.id
+    assert one.name != other.name
+
+
+def test_values_are_one_if_they_are_equal() -> None:
+    text = "Paid EUR 4.2 million on 3 March 2024, that is €4,200,000 on 2024-03-03."
+    names = [("EUR 4.2 million", "Money"), ("3 March 2024", "Date"), ("€4,200,000", "Money"), ("2024-03-03", "Date")]
+    values = sorted(e.value or "" for e in resolve(analysis(text, names)).entities)
+    assert values == ["2024-03-03", "4200000 EUR"]
+
+
+def test_header_facts_become_mentions_with_evidence(schema: Schema) -> None:
+    text = "From: Ann Lee\nTo: Bo Ek\nSubject: Winch 12\n\nAnn Lee will call."
+    span = {name: m.span() for name in ("Ann Lee", "Bo Ek", "Winch 12") if (m := re.search(name, text))}
+    facts = (
+        Fact(span["Winch 12"], "Message", "SENT_BY", span["Ann Lee"], "Person"),
+        Fact(span["Winch 12"], "Message", "SENT_TO", span["Bo Ek"], "Person"),
+    )
+    document = Document("doc-2", "a.eml", "eml", "Winch 12", "en", text, facts=facts)
+    found = state(resolve(Analysis(document, tuple(sentences(text)), (), (), "m@1")), schema)
+    assert {s.relation for s in found.statements} == {"SENT_BY", "SENT_TO"}
+    for evidence in found.evidence:
+        assert evidence.model == HEADERS
+        assert "Winch 12" in evidence.text
+        assert text[evidence.start : evidence.end] == evidence.text
+        assert evidence.start <= evidence.tail_start < evidence.tail_end <= evidence.end
+
+
+def test_statements_follow_the_schema_and_keep_the_surest_evidence(schema: Schema) -> None:
+    text = "Ann Lee works for Acme in Rome."
+    names = [("Ann Lee", "Person"), ("Acme", "Organisation"), ("Rome", "Location")]
+    relations = (
+        Relation(0, "EMPLOYER", 1, 0.6),
+        Relation(0, "EMPLOYER", 1, 0.8),
+        Relation(0, "EMPLOYER", 2, 0.9),  # a place employs nobody
+        Relation(1, "LOCATED_IN", 2, 0.7),
+    )
+    found = state(resolve(analysis(text, names, relations)), schema)
+    assert sorted(s.relation for s in found.statements) == ["EMPLOYER", "LOCATED_IN"]
+    assert sorted(e.confidence for e in found.evidence) == [0.7, 0.8]
+    assert all(e.text == text for e in found.evidence)

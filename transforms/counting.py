@@ -1,0 +1,78 @@
+"""Count: what a run made, as Beam counters that any runner keeps, and how long each stage took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from transforms.records import DeadLetter, Structured
+
+NAMESPACE = "tripleflow"
+
+
+def _add(group: str, name: str, amount: int = 1) -> None:
+    Metrics.counter(NAMESPACE, f"{group}/{name}").inc(amount)
+
+
+def count_structured(found: Structured) -> Structured:
+    """Count a written document and what it holds."""
+    resolved = found.resolved
+    _add("documents", resolved.analysis.document.format)
+    _add("mentions", "all", len(resolved.analysis.mentions))
+    for entity in resolved.entities:
+        _add("entities", entity.type)
+        if entity.value is None:
+            _add("linking", "linked" if entity.register_id else "nil")
+    for statement in found.statements:
+        _add("statements", statement.relation)
+    _add("evidence", "all", len(found.evidence))
+    return found
+
+
+def count_dead(letter: DeadLetter) -> DeadLetter:
+    """Count a dead letter by its stage."""
+    _add("dead", letter.stage)
+    return letter
+
+
+class TimedDoFn(beam.DoFn):  # type: ignore[misc]
+    """Another DoFn, with the microseconds that it worked added up under its stage's name."""
+
+    def __init__(self, stage: str, work: beam.DoFn) -> None:
+        self._stage, self._work = stage, work
+
+    def setup(self) -> None:
+        """Set the other up."""
+        self._work.setup()
+
+    def process(self, element: Any) -> Iterable[Any]:
+        """Process, timed."""
+        begin = time.perf_counter()
+        try:
+            return list(self._work.process(element) or ())
+        finally:
+            add_seconds(self._stage, time.perf_counter() - begin)
+
+    def teardown(self) -> None:
+        """Tear the other down."""
+        self._work.teardown()
+
+
+class FunctionDoFn(beam.DoFn):  # type: ignore[misc]
+    """One element in, one out, by a plain function."""
+
+    def __init__(self, work: Any, *arguments: Any) -> None:
+        self._work, self._arguments = work, arguments
+
+    def process(self, element: Any) -> Iterator[Any]:
+        """Call the function."""
+        yield self._work(element, *self._arguments)
+
+
+def add_seconds(stage: str, seconds: float) -> None:
+    """Add to the time that a stage worked."""
+    _add("microseconds", stage, round(seconds * 1_000_000))

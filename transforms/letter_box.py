@@ -1,0 +1,91 @@
+"""The letter box: dead letters as JSON lines, one file a run, and how they are listed, shown and put to rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+
+from transforms.records import DeadLetter
+
+
+class WriteLetters(beam.PTransform):  # type: ignore[misc]
+    """DeadLetter → `<folder>/<run>-….jsonl`; no file if there are none."""
+
+    def __init__(self, folder: str, run: str) -> None:
+        super().__init__()
+        self._prefix = f"{folder.rstrip('/')}/{run}"
+
+    def expand(self, letters: beam.PCollection) -> Any:
+        """Write them."""
+        return (
+            letters
+            | "Encode" >> beam.Map(encode)
+            | "Write" >> beam.io.WriteToText(self._prefix, file_name_suffix=".jsonl", num_shards=1, skip_if_empty=True)
+        )
+
+
+def encode(letter: DeadLetter) -> str:
+    """One JSON line."""
+    return json.dumps(asdict(letter), ensure_ascii=False, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A letter, and the run that wrote it."""
+
+    letter: DeadLetter
+    run: str
+
+
+def read_letters(folder: Path) -> list[Filed]:
+    """Every input's latest letter, oldest first.
+
+    Raises:
+        ValueError: a line is not a letter; names file and line.
+    """
+    latest: dict[str, Filed] = {}
+    for path in _files(folder):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                letter = DeadLetter(**json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{path}, line {number}: not a dead letter ({error}); delete the line") from error
+            latest.pop(letter.id, None)
+            latest[letter.id] = Filed(letter, _run(path))
+    return list(latest.values())
+
+
+def inputs_to_replay(filed: Iterable[Filed]) -> list[str]:
+    """The input files to read again, each once."""
+    return list(dict.fromkeys(found.letter.replay["input"] for found in filed))
+
+
+def forget_before(folder: Path, run: str, inputs: Iterable[str]) -> int:
+    """Drop the letters of `inputs` that runs before `run` wrote; returns how many went."""
+    again = set(inputs)
+    dropped = 0
+    for path in _files(folder):
+        if _run(path) >= run:
+            continue
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if json.loads(line)["replay"].get("input") not in again]
+        dropped += len(lines) - len(kept)
+        if kept:
+            path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        else:
+            path.unlink()
+    return dropped
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("run-*.jsonl"))
+
+
+def _run(path: Path) -> str:
+    # "run-20260301T101500Z-00000-of-00001.jsonl": the run's name ends before the shard's number.
+    return path.name.rsplit("-", 3)[0]

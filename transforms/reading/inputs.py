@@ -1,0 +1,116 @@
+"""Inputs: files, folders and globs of any Beam filesystem → `Document`s, with what cannot be read as dead letters."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import posixpath
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam import pvalue
+from apache_beam.io import fileio
+from apache_beam.io.filesystem import CompressionTypes, FileMetadata
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.counting import add_seconds
+from transforms.reading import Limits, ReadError, read_blob
+from transforms.records import Blob, DeadLetter, Document
+
+
+class InputError(ValueError):
+    """An input that names nothing: one line with the nearest right thing."""
+
+
+def expand_inputs(inputs: Sequence[str]) -> list[str]:
+    """Turn files, folders and globs into globs; local paths become absolute, so that ids do not depend on the cwd.
+
+    Raises:
+        InputError: an input matches no file.
+    """
+    return [_expand(text) for text in inputs]
+
+
+def _expand(text: str) -> str:
+    pattern = text if "://" in text else os.path.abspath(text)
+    if text.endswith("/") or os.path.isdir(pattern):
+        pattern = f"{pattern.rstrip('/')}/**"
+    try:
+        found = FileSystems.match([pattern], limits=[1])[0].metadata_list
+    except Exception as error:
+        raise InputError(f"{text}: cannot be read ({' '.join(str(error).split())})") from error
+    if not found:
+        raise InputError(f"{text}: no such file or folder{_nearest(pattern)}")
+    return pattern
+
+
+def _nearest(pattern: str) -> str:
+    folder, name = os.path.split(pattern)
+    if "://" in pattern or not os.path.isdir(folder):
+        return ""
+    near = difflib.get_close_matches(name, os.listdir(folder), n=1)
+    return f"; did you mean {os.path.join(folder, near[0])}?" if near else f"; {folder} has nothing of that name"
+
+
+class _ReadDoFn(beam.DoFn):  # type: ignore[misc]
+    """(path, bytes) of a file → Documents; attachments are read as they come out of their mails."""
+
+    def __init__(self, text_column: str, limits: Limits) -> None:
+        self._text_column, self._limits = text_column, limits
+
+    def process(self, found: tuple[str, int]) -> Iterator[Any]:
+        begin = time.perf_counter()
+        results = list(self._read(*found))
+        add_seconds("read", time.perf_counter() - begin)
+        yield from results
+
+    def _read(self, path: str, size: int) -> Iterator[Document | pvalue.TaggedOutput]:
+        try:
+            if size > self._limits.max_bytes:
+                raise ReadError(f"{path}: {size:,} bytes, over the limit of {self._limits.max_bytes:,}; split the file")
+            with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+                blobs = [Blob(path, file.read())]
+        except (OSError, ValueError) as error:
+            yield _dead(path, error, path)
+            return
+        while blobs:
+            blob = blobs.pop()
+            try:
+                for item in read_blob(blob, self._limits, self._text_column):
+                    if isinstance(item, Blob):
+                        blobs.append(item)
+                    else:
+                        yield pvalue.TaggedOutput("dead", item) if isinstance(item, DeadLetter) else item
+            except ReadError as error:
+                yield _dead(blob.uri, error, path)
+
+
+def _dead(uri: str, error: Exception, source: str) -> pvalue.TaggedOutput:
+    return pvalue.TaggedOutput("dead", DeadLetter.of(uri, "read", error, source))
+
+
+def _visible(found: FileMetadata) -> bool:
+    return not posixpath.basename(found.path).startswith(".")
+
+
+class ReadInputs(beam.PTransform):  # type: ignore[misc]
+    """Globs → (Document, dead letters). A file that several globs match is read once."""
+
+    def __init__(self, patterns: Sequence[str], text_column: str = "text", limits: Limits = Limits()) -> None:  # noqa: B008
+        super().__init__()
+        self._patterns, self._work = list(patterns), _ReadDoFn(text_column, limits)
+
+    def expand(self, begin: Any) -> Any:
+        """Match, spread over the workers, read."""
+        split = (
+            begin
+            | "Patterns" >> beam.Create(self._patterns)
+            | "Match" >> fileio.MatchAll(fileio.EmptyMatchTreatment.ALLOW)
+            | "Visible" >> beam.Filter(_visible)
+            | "Paths" >> beam.Map(lambda found: (found.path, found.size_in_bytes))
+            | "Once" >> beam.Distinct()
+            | "Read" >> beam.ParDo(self._work).with_outputs("dead", main="good")
+        )
+        return split.good, split.dead

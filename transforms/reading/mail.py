@@ -1,0 +1,214 @@
+"""Mails (.eml): the headers as text and as facts, the body, the attachments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.message import Message
+from email.utils import getaddresses, parsedate_to_datetime
+
+from transforms.reading import Content, Limits, ReadError, one_line
+from transforms.reading.text import decode
+from transforms.records import Fact
+
+_HEADERS = frozenset(("from", "to", "cc", "bcc", "sender", "reply-to", "date", "subject", "message-id", "received"))
+_SIGNATURES = frozenset(("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"))
+_DECORATION = 16_384  # bytes; smaller pictures within the body are logos and tracking pixels
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+Span = tuple[int, int]
+
+
+def read_mail(content: bytes, limits: Limits) -> tuple[Content, list[tuple[str, bytes]]]:
+    """Read a mail: its content, and the name (unique, without "/" and "#") and bytes of each attachment.
+
+    A header that is missing or broken is left out, and so are the facts that it would have stated.
+
+    Raises:
+        ReadError: it has no mail headers.
+    """
+    mail = message_from_bytes(content, policy=policy.default)
+    if not _HEADERS.intersection(name.lower() for name in mail.keys()):  # noqa: SIM118 - a message is no mapping
+        raise ReadError("has no mail headers (From, To, Date, Subject …): it is no mail, or its head was cut off")
+    head = _Head()
+    date = _write_head(head, mail)
+    body = _Body(limits)
+    body.take(mail)
+    head.write("\n")
+    text = head.text + "\n".join(part.strip("\n") for part in body.texts if part.strip())
+    subject = head.text[slice(*head.subject)] if head.subject else ""
+    return Content(text, subject, date, facts=tuple(head.facts()), body=len(head.text)), _named(body.files)
+
+
+@dataclass
+class _Head:
+    """The header lines as they are written, and the spans of what they say."""
+
+    text: str = ""
+    subject: Span | None = None
+    sender: list[Span] = field(default_factory=list)
+    recipients: list[Span] = field(default_factory=list)
+    date: Span | None = None
+
+    def write(self, text: str) -> Span:
+        start = len(self.text)
+        self.text += text
+        return start, len(self.text)
+
+    def facts(self) -> Iterator[Fact]:
+        if self.subject is None:
+            return
+        for span in self.sender:
+            yield Fact(self.subject, "Message", "SENT_BY", span, "Person")
+        for span in self.recipients:
+            yield Fact(self.subject, "Message", "SENT_TO", span, "Person")
+        if self.date is not None:
+            yield Fact(self.subject, "Message", "SENT_ON", self.date, "Date")
+
+
+def _write_head(head: _Head, mail: Message) -> str | None:
+    """Write the header lines; return the date in ISO 8601, if there is one."""
+    head.sender = _write_people(head, "From", _addresses(mail, "from"))
+    for name in ("To", "Cc"):
+        head.recipients += _write_people(head, name, _addresses(mail, name))
+    stated = _header(mail, "date")
+    date = _parse_date(stated)
+    if stated:
+        head.write("Date: ")
+        span = head.write(_show_date(date) if date else stated)
+        head.date = span if date else None
+        head.write("\n")
+    subject = _header(mail, "subject")
+    if subject:
+        head.write("Subject: ")
+        head.subject = head.write(subject)
+        head.write("\n")
+    return date.date().isoformat() if date else None
+
+
+def _write_people(head: _Head, name: str, people: list[tuple[str, str]]) -> list[Span]:
+    """Write a line of people; return the span of each one's name, or address if there is no name."""
+    spans: list[Span] = []
+    for display, address in people:
+        head.write(", " if spans else f"{name}: ")
+        spans.append(head.write(display or address))
+        if display and address and display != address:
+            head.write(f" <{address}>")
+    if spans:
+        head.write("\n")
+    return spans
+
+
+def _header(mail: Message, name: str) -> str:
+    """A header's first value, decoded and on one line; "" if it is missing or cannot be parsed."""
+    try:
+        return one_line(str(mail.get(name, "")), 2_000)
+    except Exception:  # the parser of the standard library raises errors of many kinds at broken headers
+        raw = next((value for key, value in mail.raw_items() if key.lower() == name.lower()), "")
+        return one_line(str(raw), 2_000)
+
+
+def _addresses(mail: Message, name: str) -> list[tuple[str, str]]:
+    """The display names and addresses of all headers of a name."""
+    try:
+        parsed = [
+            (person.display_name, person.addr_spec)
+            for header in mail.get_all(name, [])
+            for person in getattr(header, "addresses", ())
+        ]
+    except Exception:  # as above
+        parsed = []
+    people = parsed or getaddresses([_header(mail, name)])
+    cleaned = [(one_line(display).strip("\"' "), one_line(address, 320)) for display, address in people]
+    return [(display, "" if address == "<>" else address) for display, address in cleaned if display or "@" in address]
+
+
+def _parse_date(stated: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(stated)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _show_date(date: datetime) -> str:
+    """As "Tuesday, 3 March 2026 14:05", in the sender's time, whatever the locale."""
+    return f"{_DAYS[date.weekday()]}, {date.day} {_MONTHS[date.month - 1]} {date.year} {date:%H:%M}"
+
+
+class _Body:
+    """The texts of a mail in order, and its attachments. Mails within it are attachments, and not looked into."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.texts: list[str] = []
+        self.files: list[tuple[str, bytes]] = []
+
+    def take(self, part: Message, wanted: bool = True) -> None:
+        """Take in a part. If it is not `wanted`, only its attachments."""
+        type_ = part.get_content_type()
+        if type_ == "message/rfc822":
+            self._take_mail(part)
+        elif part.is_multipart():
+            parts = [child for child in part.get_payload() if isinstance(child, Message)]
+            best = _best(parts) if type_ == "multipart/alternative" else None
+            for child in parts:
+                self.take(child, wanted and (best is None or child is best))
+        elif type_.startswith("text/") and part.get_content_disposition() != "attachment" and not part.get_filename():
+            if wanted:
+                self.texts.append(_text(part, self.limits))
+        elif type_ not in _SIGNATURES:
+            self._take_file(part)
+
+    def _take_mail(self, part: Message) -> None:
+        inner = part.get_payload()
+        if isinstance(inner, list) and inner and isinstance(inner[0], Message):
+            name = part.get_filename() or (_header(inner[0], "subject") or "mail")
+            self.files.append((name if name.lower().endswith(".eml") else f"{name}.eml", inner[0].as_bytes()))
+
+    def _take_file(self, part: Message) -> None:
+        payload = part.get_payload(decode=True)
+        data = payload if isinstance(payload, bytes) else b""
+        shown = part.get_content_disposition() != "attachment" and part.get("content-id") is not None
+        if not (shown and part.get_content_maintype() == "image" and len(data) < _DECORATION):
+            self.files.append((part.get_filename() or "", data))
+
+
+def _best(parts: list[Message]) -> Message | None:
+    """Of alternatives the plain text if there is any in it, else the last, which is the richest."""
+    for part in parts:
+        if any(_is_plain(leaf) for leaf in part.walk()):
+            return part
+    return parts[-1] if parts else None
+
+
+def _is_plain(part: Message) -> bool:
+    payload = part.get_payload(decode=True) if part.get_content_type() == "text/plain" else None
+    return isinstance(payload, bytes) and bool(payload.strip())
+
+
+def _text(part: Message, limits: Limits) -> str:
+    from transforms.reading.markup import visible_text
+
+    payload = part.get_payload(decode=True)
+    text = decode(payload, part.get_content_charset()) if isinstance(payload, bytes) and payload.strip() else ""
+    return visible_text(text, limits) if part.get_content_subtype() in ("html", "xhtml") else text
+
+
+def _named(files: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """The attachments under unique names that are safe in a URI's fragment."""
+    named: dict[str, bytes] = {}
+    for number, (name, data) in enumerate(files, 1):
+        safe = re.sub(r"[/\\#\x00-\x1f\x7f]", "_", one_line(name, 200)) or f"attachment-{number}"
+        stem, dot, extension = safe.rpartition(".") if "." in safe else (safe, "", "")
+        unique, copy = safe, 1
+        while unique in named:
+            copy += 1
+            unique = f"{stem} ({copy}){dot}{extension}"
+        named[unique] = data
+    return list(named.items())
