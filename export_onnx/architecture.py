@@ -23,6 +23,8 @@ class Attention(nn.Module):
         self.out = nn.Linear(hidden, hidden)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Attend; `bias` [B, 1, 1, T] is added to the scores."""
+
         def split(y: Tensor) -> Tensor:
             return y.reshape(y.shape[0], y.shape[1], self.heads, self.size).transpose(1, 2)
 
@@ -44,6 +46,7 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Attention, then the feed-forward network, each with its residual."""
         x = self.attention_norm(x + self.dropout(self.attention(x, bias)))
         inner = nn.functional.gelu(self.inner(x))
         return self.norm(x + self.dropout(self.outer(inner)))  # type: ignore[no-any-return]
@@ -68,6 +71,7 @@ class Encoder(nn.Module):
         )
 
     def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor) -> Tensor:
+        """Encode; `mask` is 1 where there is a subtoken."""
         positions = self.positions.weight[: ids.shape[1]]
         x = self.words(ids) + positions + self.token_type + self.shapes(shapes)
         x = self.dropout(self.norm(x))

@@ -16,8 +16,6 @@ from pathlib import Path
 from export_onnx import redocred
 from export_onnx.examples import ENTITY_TYPES, Example, Span, detokenized
 
-OPEN_MISC = frozenset({"Other", "Product", "Event"})
-
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
@@ -30,36 +28,42 @@ class DataSet:
     dev: list[Example]
 
 
-# What a set's own label means here; a set of several types is open between them.
-CROSSNER = {
-    **dict.fromkeys(["person", "politician", "researcher", "writer", "scientist", "musicalartist"], {"Person"}),
-    **dict.fromkeys(["organisation", "politicalparty", "university", "band"], {"Organisation"}),
-    **dict.fromkeys(["location", "country"], {"Location"}),
-    **dict.fromkeys(["election", "event", "conference"], {"Event"}),
-    **dict.fromkeys(["product", "programlang"], {"Product"}),
-    **dict.fromkeys(["book", "poem", "magazine", "song", "album", "academicjournal", "award"], {"Other"}),
-    "misc": OPEN_MISC,
-}
-WNUT17 = {
-    "person": {"Person"},
-    "location": {"Location"},
-    "corporation": {"Organisation"},
-    "group": {"Organisation"},
-    "product": {"Product"},
-    "creative-work": {"Other"},
-}
-COARSE = {"PER": {"Person"}, "ORG": {"Organisation"}, "LOC": {"Location"}, "MISC": OPEN_MISC}
-RE3D = {
-    "Person": {"Person"},
-    "Organisation": {"Organisation"},
-    "Location": {"Location"},
-    "Nationality": {"Location", "Other"},
-    "Temporal": {"Date"},
-    "Money": {"Money"},
-    "Quantity": {"Number"},
-    **dict.fromkeys(["Weapon", "MilitaryPlatform", "Vehicle"], {"Product"}),
-    "DocumentReference": {"Other"},
-}
+VALUES = frozenset({"Date", "Money", "Number"})
+Labels = dict[str, frozenset[str]]
+
+
+def _labels(**types: str) -> Labels:
+    """Type → the set's own labels for it, turned around. A label may be named under several types."""
+    found: dict[str, set[str]] = {}
+    for name, labels in types.items():
+        for label in labels.split():
+            found.setdefault(label, set()).add(name)
+    return {label: frozenset(names) for label, names in found.items()}
+
+
+# What a set's own label means here; a label under several types is open between them.
+CROSSNER = _labels(
+    Person="person politician researcher writer scientist musicalartist",
+    Organisation="organisation politicalparty university band",
+    Location="location country",
+    Event="election event conference misc",
+    Product="product programlang misc",
+    Other="book poem magazine song album academicjournal award misc",
+)
+WNUT17 = _labels(
+    Person="person", Location="location", Organisation="corporation group", Product="product", Other="creative-work"
+)
+COARSE = _labels(Person="PER", Organisation="ORG", Location="LOC", Product="MISC", Event="MISC", Other="MISC")
+RE3D = _labels(
+    Person="Person",
+    Organisation="Organisation",
+    Location="Location Nationality",
+    Date="Temporal",
+    Money="Money",
+    Number="Quantity",
+    Product="Weapon MilitaryPlatform Vehicle",
+    Other="Nationality DocumentReference",
+)
 RE3D_RELATIONS = {
     "CommWith": ("COMMUNICATED_WITH", False),
     "CoLocated": ("LOCATED_IN", False),
@@ -115,9 +119,7 @@ def _wnut17(folder: Path) -> DataSet:
 def _btc(folder: Path) -> DataSet:
     unmarked = frozenset(ENTITY_TYPES) - {"Person", "Organisation", "Location"}
     train = [
-        example
-        for part in "befg"
-        for example in conll(folder / f"{part}.conll", COARSE, unmarked, one_document=False)
+        example for part in "befg" for example in conll(folder / f"{part}.conll", COARSE, unmarked, one_document=False)
     ]
     dev = conll(folder / "a.conll", COARSE, unmarked, one_document=False)
     return DataSet("btc", "CC-BY 4.0", "Broad Twitter Corpus (Derczynski et al. 2016), part a is dev", train, dev)
@@ -155,8 +157,8 @@ def _re3d_example(text: str, entities: Sequence[dict[str, object]], links: Seque
         if not types or end <= start:
             continue
         start = _skip_article(text, start, end)
-        named = any(c.isupper() or c.isdigit() for c in text[start:end]) or types & {"Date", "Money", "Number"}
-        spans[int(str(entity["begin"])), int(str(entity["end"]))] = Span(start, end, frozenset(types), bool(named))
+        named = any(c.isupper() or c.isdigit() for c in text[start:end]) or types & VALUES
+        spans[int(str(entity["begin"])), int(str(entity["end"]))] = Span(start, end, types, bool(named))
     kept = _without_overlaps(spans.values())
     index = {(span.start, span.end): i for i, span in enumerate(kept)}
     relations = []
@@ -205,7 +207,7 @@ def _by_document(path: Path) -> dict[object, list[dict[str, object]]]:
 
 def conll(
     path: Path,
-    labels: dict[str, set[str]] | dict[str, frozenset[str]],
+    labels: Labels,
     unmarked: frozenset[str],
     *,
     one_document: bool,
@@ -241,7 +243,7 @@ def conll(
 
 def _conll_example(
     sentences: Sequence[Sequence[tuple[str, str]]],
-    labels: dict[str, set[str]] | dict[str, frozenset[str]],
+    labels: Labels,
     unmarked: frozenset[str],
     not_names: frozenset[str],
 ) -> Example:
@@ -249,7 +251,7 @@ def _conll_example(
     spans: list[Span] = []
     for sentence, offsets in zip(sentences, words, strict=True):
         for first, last, label in tagged_spans([tag for _, tag in sentence]):
-            types = frozenset(labels.get(label, {"Other"}))
+            types = labels.get(label, frozenset({"Other"}))
             start, end = offsets[first][0], offsets[last - 1][1]
             known = label in labels and text[start:end].lower() not in not_names
             spans.append(Span(start, end, types, known))

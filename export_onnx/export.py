@@ -45,7 +45,13 @@ def export_relations(network: Network, path: Path) -> None:
     head = network.relations.eval()
     states = torch.randn(2, 9, network.tagger.emission.in_features)
     mentions = torch.tensor([[[0, 2], [3, 4], [5, 9]]] * 2)
-    inputs = (states, torch.tensor([9, 7]), mentions, torch.zeros(2, 3, dtype=torch.long), torch.tensor([[[0, 1]] * 4] * 2))
+    inputs = (
+        states,
+        torch.tensor([9, 7]),
+        mentions,
+        torch.zeros(2, 3, dtype=torch.long),
+        torch.tensor([[[0, 1]] * 4] * 2),
+    )
     names = {
         "states": {0: "B", 1: "W"},
         "words": {0: "B"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def build_structure_bundle(config: Path, data: Path, work: Path, target: Path | 
     network = Network(json.loads((encoder_folder() / "config.json").read_text(encoding="utf-8")))
     network.tagger.encoder.load_bert(load_file(encoder_folder() / "model.safetensors"))
     curve = work / "curve.jsonl"
-    for epoch in train(recipe, network, sum(train_windows.values(), []), work):
+    for epoch in train(recipe, network, list(chain.from_iterable(train_windows.values())), work):
         with curve.open("a", encoding="utf-8") as file:
             file.write(json.dumps(epoch) + "\n")
     checkpoint = torch.load(work / "checkpoint.pt", weights_only=True)
@@ -86,7 +87,7 @@ def build_structure_bundle(config: Path, data: Path, work: Path, target: Path | 
         quantize(work / name, folder / name)
     start, moves = (scores.detach().numpy() for scores in network.crf.scores())
     crf = CrfScores(tuple(bio_labels(ENTITY_TYPES)), start, moves)
-    metrics, thresholds = _measure(sum(dev_windows.values(), []), crf, work, folder)
+    metrics, thresholds = _measure(list(chain.from_iterable(dev_windows.values())), crf, work, folder)
     counts = [
         {"name": s.name, "source": s.source, "licence": s.licence, "train": len(train_windows[s.name]),
          "dev": len(dev_windows[s.name])} for s in sets
@@ -115,7 +116,11 @@ def build_structure_bundle(config: Path, data: Path, work: Path, target: Path | 
     }
     write_bundle(
         folder,
-        {"model.onnx": folder / "model.onnx", "relations.onnx": folder / "relations.onnx", "tokenizer.json": tokenizer_file},
+        {
+            "model.onnx": folder / "model.onnx",
+            "relations.onnx": folder / "relations.onnx",
+            "tokenizer.json": tokenizer_file,
+        },
         manifest,
     )
     (folder / "MODEL_CARD.md").write_text(model_card(manifest), encoding="utf-8")

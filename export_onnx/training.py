@@ -92,7 +92,9 @@ def train(recipe: Recipe, network: Network, windows: list[TrainingWindow], work:
     """Train to the end, resuming from the last finished epoch in `work`; yields each epoch's mean losses."""
     torch.manual_seed(recipe.seed)
     chooser = random.Random(recipe.seed)
-    groups = [list(batches(epoch_windows(recipe, windows, chooser), recipe.budget, chooser)) for _ in range(recipe.epochs)]
+    groups = [
+        list(batches(epoch_windows(recipe, windows, chooser), recipe.budget, chooser)) for _ in range(recipe.epochs)
+    ]
     heads = [p for n, p in network.named_parameters() if not n.startswith("tagger.encoder")]
     heads.append(network.tagger.encoder.shapes.weight)
     encoder = [p for n, p in network.named_parameters() if n.startswith("tagger.encoder") and "shapes" not in n]

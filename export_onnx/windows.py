@@ -33,9 +33,7 @@ class TrainingWindow:
     text: str
 
 
-def windows_of(
-    source: str, example: Example, tokenizer: Tokenizer, schema: Schema, limit: int
-) -> list[TrainingWindow]:
+def windows_of(source: str, example: Example, tokenizer: Tokenizer, schema: Schema, limit: int) -> list[TrainingWindow]:
     """Pack an example's sentences and lay its annotation over the words."""
     sentences = example.sentences or ((0, len(example.text)),)
     tokens = tokenize(tokenizer, example.text, sentences)

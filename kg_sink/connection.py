@@ -54,7 +54,9 @@ def open_driver(connection: Connection) -> Driver:
             connection.uri, auth=(connection.user, connection.password), notifications_min_severity="OFF"
         )
     except (ConfigurationError, ValueError) as error:
-        raise GraphError(f"{connection.uri}: not a graph's URI ({error}); write bolt://HOST:PORT or neo4j://HOST") from error
+        raise GraphError(
+            f"{connection.uri}: not a graph's URI ({error}); write bolt://HOST:PORT or neo4j://HOST"
+        ) from error
 
 
 def explained(connection: Connection, error: Exception) -> GraphError:

@@ -14,7 +14,9 @@ from kg_sink.server import Connection
 #: When a thing was first written is not what it says.
 _LEFT_OUT = frozenset({"created"})
 _NODES = "MATCH (n:{label}) RETURN n ORDER BY n.id"
-_EDGES = "MATCH (a:{label})-[r]->(b) RETURN labels(a) AS a, a.id AS head, type(r) AS type, properties(r) AS p, b.id AS tail"
+_EDGES = (
+    "MATCH (a:{label})-[r]->(b) RETURN labels(a) AS a, a.id AS head, type(r) AS type, properties(r) AS p, b.id AS tail"
+)
 LABELS = ("Document", "Entity", "Statement", "Evidence")
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from neo4j import READ_ACCESS, Driver, Query
-from neo4j.exceptions import ClientError
+from neo4j import READ_ACCESS, Driver
 from neo4j.graph import Node, Path, Relationship
+from rapidfuzz import fuzz, process
 
 from kg_sink.connection import GraphError, with_driver
 from kg_sink.server import Connection
+
+#: Types of entities that are values.
+VALUE_TYPES = frozenset({"Date", "Money", "Number"})
 
 Row = dict[str, Any]
 
@@ -38,22 +41,17 @@ ENTITIES = Ready(
 )
 FIND = Ready(
     "find",
-    "The entities that an id or a name means: the id, else that very name, else a spelling in a document.",
+    "The entities that an id, a name or a spelling in some document means, the most mentioned first.",
     """
     MATCH (e:Entity)
-    WHERE e.id = $entity OR toLower(e.name) = toLower($entity)
-    RETURN e.id AS id, e.type AS type, e.name AS name ORDER BY id
-    """,
-)
-FIND_SPELLING = Ready(
-    "find_spelling",
-    "The entities that a document spells so.",
-    """
-    MATCH (e:Entity)-[m:MENTIONED_IN]->(:Document)
+    OPTIONAL MATCH (e)-[m:MENTIONED_IN]->(:Document)
     WHERE any(spelling IN m.names WHERE toLower(spelling) = toLower($entity))
-    RETURN DISTINCT e.id AS id, e.type AS type, e.name AS name ORDER BY id
+    WITH e, count(m) AS documents
+    WHERE documents > 0 OR e.id = $entity OR toLower(e.name) = toLower($entity)
+    RETURN e.id AS id, e.type AS type, e.name AS name, documents ORDER BY e.id = $entity DESC, documents DESC, id
     """,
 )
+NAMES = Ready("names", "", "MATCH (e:Entity) RETURN DISTINCT e.name AS name LIMIT 100000")
 ABOUT = Ready(
     "about",
     "Everything that is stated of an entity, surest first.",
@@ -122,16 +120,22 @@ STEP = Ready(
 
 
 def run_query(connection: Connection, cypher: str, parameters: Row | None = None) -> list[Row]:
-    """Run a query that reads; nodes and relationships come back as plain values.
+    """Run a query; nodes and relationships come back as plain values, and what it wrote is taken back.
 
     Raises:
         GraphError: the server cannot be reached, or refuses the query; one line.
     """
 
     def work(driver: Driver) -> list[Row]:
-        with driver.session(database=connection.database, default_access_mode=READ_ACCESS) as session:
-            result = session.run(Query(cypher), parameters or {})
-            return [{name: plain(value) for name, value in record.items()} for record in result]
+        # Not every server holds a session to its read access, so the transaction is never committed.
+        with (
+            driver.session(database=connection.database, default_access_mode=READ_ACCESS) as session,
+            session.begin_transaction() as transaction,
+        ):
+            result = transaction.run(cypher, parameters or {})
+            rows = [{name: plain(record[name]) for name in record.keys()} for record in result]  # noqa: SIM118
+            transaction.rollback()
+            return rows
 
     return with_driver(connection, work)
 
@@ -152,18 +156,18 @@ def plain(value: Any) -> Any:
 
 
 def find_entity(connection: Connection, text: str) -> Row:
-    """The one entity that an id or a name means; of several, the one with the smallest id of the best kind of match.
+    """The entity that an id, a name or a spelling means; of several, the one that most documents spell so.
 
     Raises:
-        GraphError: there is none.
+        GraphError: there is none; names the nearest ones.
     """
-    for query in (FIND, FIND_SPELLING):
-        found = run_query(connection, query.cypher, {"entity": text})
-        if found:
-            return min(found, key=lambda row: (row["id"] != text, row["id"]))
-    near = run_query(connection, ENTITIES.cypher, {"type": None, "name": text, "limit": 3})
-    hint = "; there are " + ", ".join(repr(row["name"]) for row in near) if near else ""
-    raise GraphError(f"no entity {text!r} in the graph{hint}; list them with: tripleflow query entities")
+    found = run_query(connection, FIND.cypher, {"entity": text})
+    if found:
+        return found[0]
+    names = [row["name"] for row in run_query(connection, NAMES.cypher)]
+    near = [name for name, *_ in process.extract(text, names, scorer=fuzz.WRatio, limit=3, score_cutoff=70)]
+    hint = "did you mean " + " or ".join(map(repr, near)) + "?" if near else "list them with: tripleflow query entities"
+    raise GraphError(f"no entity {text!r} in the graph; {hint}")
 
 
 def find_paths(connection: Connection, one: str, other: str, hops: int = 4, most: int = 10) -> list[Row]:
@@ -171,39 +175,37 @@ def find_paths(connection: Connection, one: str, other: str, hops: int = 4, most
 
     Dates, amounts and numbers are not walked through: that two documents name one day joins nothing.
     """
-    parents: dict[str, list[Row]] = {one: []}
-    frontier, reached = [one], False
+    # node → neighbour towards `one` → the statements between them
+    parents: dict[str, dict[str, list[Row]]] = {one: {}}
+    frontier = {one}
     for _ in range(hops):
-        if reached or not frontier:
+        if other in parents or not frontier:
             break
-        found: dict[str, list[Row]] = {}
-        for row in run_query(connection, STEP.cypher, {"ids": frontier, "limit": 20_000}):
+        found: dict[str, dict[str, list[Row]]] = {}
+        walkable: set[str] = set()
+        for row in run_query(connection, STEP.cypher, {"ids": sorted(frontier), "limit": 20_000}):
             for here, there in (("head", "tail"), ("tail", "head")):
                 if row[here] in frontier and row[there] not in parents:
-                    found.setdefault(row[there], []).append({"from": row[here], **row})
+                    found.setdefault(row[there], {}).setdefault(row[here], []).append(row)
+                    if row[f"{there}_type"] not in VALUE_TYPES:
+                        walkable.add(row[there])
         parents.update(found)
-        reached = other in found
-        types = {row[side]: row[f"{side}_type"] for rows in found.values() for row in rows for side in ("head", "tail")}
-        frontier = sorted(node for node in found if types[node] not in {"Date", "Money", "Number"})
-    return [_path(steps) for steps in _walk(parents, other, most)] if reached else []
+        frontier = walkable
+    return [_path(steps) for steps in _walk(parents, other, most)] if other in parents else []
 
 
-def _walk(parents: dict[str, list[Row]], node: str, most: int) -> list[list[Row]]:
+def _walk(parents: dict[str, dict[str, list[Row]]], node: str, most: int) -> list[list[list[Row]]]:
     if not parents[node]:
         return [[]]
-    paths: list[list[Row]] = []
-    for row in parents[node]:
-        paths += [[*before, row] for before in _walk(parents, row["from"], most)]
-        if len(paths) >= most:
-            break
+    paths: list[list[list[Row]]] = []
+    for before, rows in sorted(parents[node].items()):
+        paths += [[*steps, rows] for steps in _walk(parents, before, most)]
     return paths[:most]
 
 
-def _path(steps: list[Row]) -> Row:
-    text = " ; ".join(f"{step['head_name']} {step['relation']} {step['tail_name']}" for step in steps)
-    return {"hops": len(steps), "path": text, "statements": [step["statement"] for step in steps]}
-
-
-def check_parameters(error: ClientError) -> str:
-    """What a refused query needs, in one line."""
-    return " ".join(str(error.message).split())
+def _path(steps: list[list[Row]]) -> Row:
+    text = "; ".join(
+        f"{rows[0]['head_name']} {'|'.join(sorted({row['relation'] for row in rows}))} {rows[0]['tail_name']}"
+        for rows in steps
+    )
+    return {"hops": len(steps), "path": text, "statements": [row["statement"] for rows in steps for row in rows]}

@@ -29,10 +29,8 @@ from neo4j.exceptions import AuthError, DriverError, Neo4jError
 
 HOST, USER, DATABASE = "127.0.0.1", "root", "kg"
 
-#: The state of a server; a folder is one of ours if it has this file.
-STATE = "graph-server.json"
-#: Locked by whoever starts, stops or wipes.
-LOCK = "server.lock"
+STATE = "graph-server.json"  # a folder is one of ours if it has this file
+LOCK = "server.lock"  # locked by whoever starts, stops or wipes
 #: Locked by the server for as long as it lives; unlike a pid, the lock cannot pass to another process.
 ALIVE = "server.alive"
 PASSWORD, ARGUMENTS, LOGGING, PART = "password", "server.args", "logging.properties", "server.part"
@@ -70,7 +68,6 @@ java.util.logging.ConsoleHandler.formatter = com.arcadedb.log.LogFormatter
 """
 # Parts of the wheel that open protocols of their own: only Bolt is needed.
 _UNUSED_JARS = ("arcadedb-mcp", "arcadedb-postgresw", "arcadedb-redisw", "arcadedb-console")
-_JAVA_VARIABLES = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH")
 # The shell ends at once and leaves the server to init, so it is never a zombie of ours.
 _DETACH = 'umask 077; "$@" </dev/null >server.log 2>&1 & echo $!'
 
@@ -226,9 +223,8 @@ def connect_running(folder: Path) -> Connection:
 
 def _package() -> Path:
     spec = find_spec("arcadedb_embedded")
-    for place in map(Path, (spec and spec.submodule_search_locations) or ()):
-        if (place / "jre" / "bin" / "java").is_file() and (place / "jars").is_dir():
-            return place
+    if spec and spec.origin and (Path(spec.origin).parent / "jre" / "bin" / "java").is_file():
+        return Path(spec.origin).parent
     raise ServerError("no embedded graph server: pip install arcadedb-embedded, or give --graph bolt://HOST:PORT")
 
 
@@ -275,24 +271,23 @@ def _alive(folder: Path) -> bool:
 
 
 def _read(folder: Path) -> _State | None:
-    path = folder / STATE
     try:
-        return _State(**json.loads(path.read_text()))
+        return _State(**json.loads((folder / STATE).read_text()))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError) as error:
-        raise ServerError(f"{path}: cannot be read ({error}); be its owner, or delete this one file") from error
+        raise ServerError(
+            f"{folder / STATE}: cannot be read ({error}); be its owner, or delete this one file"
+        ) from error
 
 
 def _write(folder: Path, name: str, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all."""
-    part = folder / PART
-    part.unlink(missing_ok=True)
-    with open(part, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+    with open(folder / PART, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(folder / name)
+    (folder / PART).replace(folder / name)
 
 
 def _launch(folder: Path, package: Path, memory: str, before: _State | None) -> _State:
@@ -307,17 +302,13 @@ def _launch(folder: Path, package: Path, memory: str, before: _State | None) -> 
     if (folder / LOG).exists():
         (folder / LOG).replace(folder / OLD_LOG)
     command = ["/bin/sh", "-c", _DETACH, "sh", f"{package}/jre/bin/java", f"@{folder}/{ARGUMENTS}"]
-    env = {name: value for name, value in os.environ.items() if name not in _JAVA_VARIABLES}
+    # Options that the environment has for other Java programs are not for this one.
+    env = {name: value for name, value in os.environ.items() if not re.search("JAVA.*OPTIONS", name)}
     with (folder / ALIVE).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock = file.fileno()
+        fcntl.flock(lock, fcntl.LOCK_EX)
         shell = subprocess.run(
-            command,
-            cwd=folder,
-            env=env,
-            capture_output=True,
-            pass_fds=[file.fileno()],
-            start_new_session=True,
-            check=True,
+            command, cwd=folder, env=env, capture_output=True, pass_fds=[lock], start_new_session=True, check=True
         )
     state = replace(state, pid=int(shell.stdout), started=time.time())
     _write(folder, STATE, json.dumps(asdict(state)))

@@ -77,7 +77,9 @@ def render(rows: list[Row], title: str) -> str:
             for key, node in nodes.items()
         ],
         relationships=[
-            Relationship(source=row["head"], target=row["tail"], caption=row["relation"], properties={"id": row["statement"]})
+            Relationship(
+                source=row["head"], target=row["tail"], caption=row["relation"], properties={"id": row["statement"]}
+            )
             for row in rows
         ],
     )

@@ -59,7 +59,7 @@ class WriteJob:
     now: str
 
 
-class _WriteDoFn(beam.DoFn):  # type: ignore[misc]
+class _WriteDoFn(beam.DoFn):
     def __init__(self, job: WriteJob) -> None:
         self._job = job
 
@@ -96,7 +96,7 @@ class _WriteDoFn(beam.DoFn):  # type: ignore[misc]
             write(self._driver, self._job.connection.database, self._job.schema, documents, self._job.now)
 
 
-class WriteGraph(beam.PTransform):  # type: ignore[misc]
+class WriteGraph(beam.PTransform):
     """Structured → (written, dead): Structured again, once the graph has it."""
 
     def __init__(self, job: WriteJob) -> None:

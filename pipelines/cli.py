@@ -107,9 +107,7 @@ def list_models(form: str) -> None:
     for path in sorted(BUNDLES.glob(f"*/{MANIFEST}")):
         found = verify(path.parent)
         size = sum(file.stat().st_size for file in path.parent.iterdir())
-        rows.append(
-            {"bundle": found.model, "task": found.task, "MB": round(size / 1e6, 1), "folder": str(path.parent)}
-        )
+        rows.append({"bundle": found.model, "task": found.task, "MB": round(size / 1e6, 1), "folder": str(path.parent)})
     show(rows, form)
 
 

@@ -223,7 +223,8 @@ def _start(folder: Path) -> str:
     found = server.start(folder)
     first = ""
     if found.new:
-        first = f"\nArcadeDB, embedded: answers Bolt on this machine only; data and generated password in {folder.resolve()}"
+        first = "\nArcadeDB, embedded: answers Bolt on this machine only. "
+        first += f"Its data and its generated password lie in {folder.resolve()}"
     state = "already runs" if found.already_running else "runs"
     return f"The graph {state} at {found.connection.uri}, database {found.connection.database!r}.{first}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ FORMATS = ("table", "json", "csv")
 
 def show(rows: Sequence[Mapping[str, Any]], form: str, console: Console | None = None) -> None:
     """Print rows in one of `FORMATS`."""
-    console = console or Console(soft_wrap=form != "table")
+    console = console or Console(width=None if sys.stdout.isatty() else 160)
     if form == "json":
         print(json.dumps(list(rows), ensure_ascii=False, indent=1, default=str))
     elif form == "csv":

@@ -17,7 +17,7 @@ from transforms.records import DeadLetter, Structured
 EVERY = 0.2
 
 
-class Tap(beam.DoFn):  # type: ignore[misc]
+class Tap(beam.DoFn):
     """Passes elements on and counts them; does nothing else without a folder."""
 
     def __init__(self, folder: str | None) -> None:

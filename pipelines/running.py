@@ -42,7 +42,7 @@ def run_job(arguments: list[str], options: dict[str, Any], started: Callable[[st
         if started:
             started(job.run)
         begin = time.monotonic()
-        with _progress_bar(Path(progress), console):
+        with _ProgressBar(Path(progress), console):
             result = structure.run(beam_options, job)
         seconds = time.monotonic() - begin
     counts = totals(result)
@@ -62,7 +62,9 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     """
     known = set(PipelineOptions([]).get_all_options())
     ours = {"graph", "schema", "register", "parquet", "dead-letters", "model", "text-column", "workers", "verbose"}
-    inputs, passed, expects = [], [], False
+    inputs: list[str] = []
+    passed: list[str] = []
+    expects = False
     for position, argument in enumerate(arguments):
         if not argument.startswith("--"):
             (passed if expects else inputs).append(argument)
@@ -94,7 +96,7 @@ def pipeline_options(inputs: list[str], options: dict[str, Any], passed: list[st
     return PipelineOptions([*arguments, *passed])
 
 
-class _progress_bar:
+class _ProgressBar:
     """Shows documents, rate, statements and failures while a job runs."""
 
     def __init__(self, folder: Path, console: Console) -> None:
@@ -111,7 +113,12 @@ class _progress_bar:
 
     def _watch(self) -> None:
         text = "{task.fields[documents]} documents ({task.fields[rate]}/s), {task.fields[statements]} statements, "
-        columns = (SpinnerColumn(), BarColumn(20), TextColumn(text + "{task.fields[failures]} failures"), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            BarColumn(20),
+            TextColumn(text + "{task.fields[failures]} failures"),
+            TimeElapsedColumn(),
+        )
         begin = time.monotonic()
         with Progress(*columns, console=self._console) as bar:
             task = bar.add_task("run", total=None, documents=0, rate="0.0", statements=0, failures=0)
@@ -120,7 +127,8 @@ class _progress_bar:
                 finished = self._done.wait(0.25)
                 found = read_progress(self._folder)
                 rate = found["documents"] / max(time.monotonic() - begin, 0.1)
-                bar.update(task, **found, rate=f"{rate:.1f}")
+                fields: dict[str, Any] = {**found, "rate": f"{rate:.1f}"}
+                bar.update(task, **fields)
             bar.update(task, total=1, completed=1)
 
 

@@ -37,7 +37,7 @@ from transforms.stating import state
 from transforms.tables import WriteTables
 
 
-class StructureOptions(PipelineOptions):  # type: ignore[misc]
+class StructureOptions(PipelineOptions):
     """What this job takes beside Beam's own options."""
 
     @classmethod
@@ -161,7 +161,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     counts = totals(run(options, job))
     documents, failed = sum(counts.get("documents", {}).values()), sum(counts.get("dead", {}).values())
-    logging.info("%d documents, %d statements, %d dead letters", documents, sum(counts.get("statements", {}).values()), failed)
+    logging.info(
+        "%d documents, %d statements, %d dead letters", documents, sum(counts.get("statements", {}).values()), failed
+    )
     return 1 if failed and not documents else 0
 
 

@@ -86,22 +86,22 @@ def _score_relations(result: Score, wanted: Row, mentions: list[Row], statements
     for m in mentions:
         spellings[m["entity"]].add(_spelling(m["entity_type"], m["text"]))
     types = {folded(e["text"]): e["type"] for e in wanted["entities"]}
-    gold = {
-        (_spelling(types.get(folded(r["head"]), ""), r["head"]), r["relation"],
-         _spelling(types.get(folded(r["tail"]), ""), r["tail"]))
-        for r in wanted["relations"]
-    }  # fmt: skip
-    met: set[tuple[str, str, str]] = set()
+
+    def spelled(text: str) -> str:
+        return _spelling(types.get(folded(text), ""), text)
+
+    missed = {(spelled(r["head"]), r["relation"], spelled(r["tail"])) for r in wanted["relations"]}
     for s in statements:
         if s["relation"].startswith("SENT_"):
             continue  # read from headers, not in gold
-        fits = {g for g in gold if g[1] == s["relation"] and g[0] in spellings[s["head"]] and g[2] in spellings[s["tail"]]}
-        met |= fits
+        heads, tails = spellings[s["head"]], spellings[s["tail"]]
+        met = {g for g in missed if g[1] == s["relation"] and g[0] in heads and g[2] in tails}
+        missed -= met
         result.found += 1
-        result.right += bool(fits)
-    # Gold relations that no statement meets count as missed; one statement may meet several spellings of one fact.
-    result.true += len(gold - met) + sum(1 for s in statements if not s["relation"].startswith("SENT_") and any(
-        g[1] == s["relation"] and g[0] in spellings[s["head"]] and g[2] in spellings[s["tail"]] for g in gold))  # fmt: skip
+        result.right += bool(met)
+        # Gold may state one fact in several spellings: one statement meets them all and is one fact.
+        result.true += bool(met)
+    result.true += len(missed)
 
 
 def _spelling(kind: str, text: str) -> str:

@@ -30,9 +30,14 @@ def test_spellings_of_one_company_are_one() -> None:
     found = resolve(
         analysis(
             text,
-            [("Halvorsen Marine Systems AS", "Organisation"), ("Halvorsen Marine", "Organisation"),
-             ("HMS", "Organisation"), ("HALVORSEN MARINE SYSTEMS", "Organisation"), ("Acme", "Organisation")],
-        )  # fmt: skip
+            [
+                ("Halvorsen Marine Systems AS", "Organisation"),
+                ("Halvorsen Marine", "Organisation"),
+                ("HMS", "Organisation"),
+                ("HALVORSEN MARINE SYSTEMS", "Organisation"),
+                ("Acme", "Organisation"),
+            ],
+        )
     )
     assert by_name(found.entities) == {
         "Halvorsen Marine Systems AS": {

@@ -39,7 +39,7 @@ def count_dead(letter: DeadLetter) -> DeadLetter:
     return letter
 
 
-class TimedDoFn(beam.DoFn):  # type: ignore[misc]
+class TimedDoFn(beam.DoFn):
     """Another DoFn, with the microseconds that it worked added up under its stage's name."""
 
     def __init__(self, stage: str, work: beam.DoFn) -> None:
@@ -62,7 +62,7 @@ class TimedDoFn(beam.DoFn):  # type: ignore[misc]
         self._work.teardown()
 
 
-class FunctionDoFn(beam.DoFn):  # type: ignore[misc]
+class FunctionDoFn(beam.DoFn):
     """One element in, one out, by a plain function."""
 
     def __init__(self, work: Any, *arguments: Any) -> None:

@@ -41,7 +41,7 @@ def _letter_of_failure(failure: tuple[object, tuple[type[BaseException], str, li
     return DeadLetter(found.id, found.uri, found.stage, found.cause, kind.__name__, found.replay)
 
 
-class Guarded(beam.PTransform):  # type: ignore[misc]
+class Guarded(beam.PTransform):
     """A stage whose failures become dead letters: (good, dead) for a PCollection."""
 
     def __init__(self, stage: str, work: beam.DoFn) -> None:
@@ -55,7 +55,7 @@ class Guarded(beam.PTransform):  # type: ignore[misc]
         return good, bad | "Letters" >> beam.Map(_letter_of_failure, self._stage)
 
 
-class GuardedInference(beam.PTransform):  # type: ignore[misc]
+class GuardedInference(beam.PTransform):
     """RunInference with a handler that answers a document's failure with its dead letter: (good, dead)."""
 
     def __init__(self, stage: str, handler: ModelHandler) -> None:

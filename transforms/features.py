@@ -94,6 +94,18 @@ def load_tokenizer(path: str) -> Tokenizer:
     return tokenizer
 
 
+def special_ids(tokenizer: Tokenizer) -> tuple[int, int]:
+    """The ids of [CLS] and [SEP].
+
+    Raises:
+        ValueError: the tokenizer has none; it is not BERT's.
+    """
+    first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    if first is None or last is None:
+        raise ValueError("tokenizer.json: no [CLS] and [SEP]; a BERT tokenizer is needed")
+    return first, last
+
+
 def tokenize(tokenizer: Tokenizer, text: str, sentences: Sequence[tuple[int, int]]) -> list[SentenceTokens]:
     """Tokenize sentences of a document, given as (start, end) offsets into `text`."""
     pieces = [text[start:end] for start, end in sentences]
@@ -181,7 +193,12 @@ def _cut(
         )
         joined = _join([(index, part)], cls_id, sep_id)
         yield WindowTokens(
-            joined.ids, joined.shapes, joined.starts, joined.spans, joined.sentences, (core_from - first, core_to - first)
+            joined.ids,
+            joined.shapes,
+            joined.starts,
+            joined.spans,
+            joined.sentences,
+            (core_from - first, core_to - first),
         )
         core_from = core_to
         first = max(core_to - overlap // 2, first + 1)

@@ -63,7 +63,10 @@ def analyse(
     parts: dict[tuple[int, int], _Part] = {}
     for group, results in zip(groups, (pool.map if pool else map)(work, groups), strict=True):
         parts.update(zip(group, results, strict=True))
-    return [_assemble(bundle, documents[d], [parts[d, w] for w in range(len(doc.windows))]) for d, doc in enumerate(documents)]
+    return [
+        _assemble(bundle, documents[d], [parts[d, w] for w in range(len(doc.windows))])
+        for d, doc in enumerate(documents)
+    ]
 
 
 def _rectangle(
@@ -129,13 +132,11 @@ def _assemble(bundle: Bundle, document: Segmented, parts: Sequence[_Part]) -> An
     for part in parts:
         shift = len(mentions)
         mentions += part.mentions
-        relations += [
-            Relation(r.head + shift, r.name, r.tail + shift, round(r.confidence, 4)) for r in part.relations
-        ]
+        relations += [Relation(r.head + shift, r.name, r.tail + shift, round(r.confidence, 4)) for r in part.relations]
     return Analysis(document.document, document.sentences, tuple(mentions), tuple(relations), bundle.manifest.model)
 
 
-class StructureModelHandler(ModelHandler[Segmented, "Analysis | DeadLetter", Bundle]):  # type: ignore[misc]
+class StructureModelHandler(ModelHandler[Segmented, "Analysis | DeadLetter", Bundle]):
     """Runs a bundle of the task `structure` over segmented documents."""
 
     def __init__(self, path: str, schema: Schema, *, threads: int = 1, streaming: bool = False) -> None:

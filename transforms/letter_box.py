@@ -13,7 +13,7 @@ import apache_beam as beam
 from transforms.records import DeadLetter
 
 
-class WriteLetters(beam.PTransform):  # type: ignore[misc]
+class WriteLetters(beam.PTransform):
     """DeadLetter → `<folder>/<run>-….jsonl`; no file if there are none."""
 
     def __init__(self, folder: str, run: str) -> None:

@@ -54,7 +54,7 @@ class Linker:
     weights: Weights
 
 
-def make_linker(register: Register, encoder: SentenceEncoder, weights: Weights = Weights()) -> Linker:  # noqa: B008
+def make_linker(register: Register, encoder: SentenceEncoder, weights: Weights = Weights()) -> Linker:
     """Encode a register's names and descriptions."""
     spellings = [(text, index) for index, entry in enumerate(register.entries) for text in entry.spellings]
     described = [f"{entry.name}: {entry.description}" for entry in register.entries]
@@ -184,7 +184,7 @@ def _joined(one: Entity, other: Entity) -> Entity:
     )
 
 
-class LinkHandler(ModelHandler[Resolved, "Resolved | DeadLetter", Linker]):  # type: ignore[misc]
+class LinkHandler(ModelHandler[Resolved, "Resolved | DeadLetter", Linker]):
     """Runs the linker over resolved documents."""
 
     def __init__(self, register: str, schema: Schema, encoder: str | None = None) -> None:

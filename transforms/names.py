@@ -9,7 +9,8 @@ from functools import lru_cache
 from cleanco import basename
 
 _TITLES = frozenset(
-    "mr mrs ms miss dr prof professor sir dame lord lady capt captain cpt judge hon rev herr frau ing dipl".split()
+    {"mr", "mrs", "ms", "miss", "dr", "prof", "professor", "sir", "dame", "lord", "lady", "capt", "captain", "cpt"}
+    | {"judge", "hon", "rev", "herr", "frau", "ing", "dipl"}
 )
 _ARTICLES = ("the ", "a ", "an ")
 _FILLERS = frozenset({"of", "the", "and", "for", "de", "und", "&"})

@@ -38,9 +38,7 @@ class WindowRelation:
     confidence: float
 
 
-def candidate_pairs(
-    mentions: Sequence[WindowMention], window: WindowTokens, schema: Schema
-) -> list[tuple[int, int]]:
+def candidate_pairs(mentions: Sequence[WindowMention], window: WindowTokens, schema: Schema) -> list[tuple[int, int]]:
     """Ordered pairs of mentions that stand near and that some relation of the schema may join."""
     sentence = [int(window.sentences[mention.span.first]) for mention in mentions]
     return [

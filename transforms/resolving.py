@@ -64,9 +64,7 @@ def with_facts(analysis: Analysis) -> Analysis:
     return replace(analysis, mentions=tuple(mentions), relations=tuple(relations))
 
 
-def _one_type_each(
-    analysis: Analysis, names: dict[tuple[str, str], list[int]]
-) -> dict[str, dict[str, list[int]]]:
+def _one_type_each(analysis: Analysis, names: dict[tuple[str, str], list[int]]) -> dict[str, dict[str, list[int]]]:
     """Type → key → mentions. A name that was tagged with several types goes to the likeliest of them."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for (kind, name), rows in names.items():

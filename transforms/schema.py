@@ -82,7 +82,9 @@ def load_schema(path: str | Path | None = None) -> Schema:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SchemaError(f"{path}: the schema cannot be read ({error.strerror}); give an existing YAML file") from error
+        raise SchemaError(
+            f"{path}: the schema cannot be read ({error.strerror}); give an existing YAML file"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SchemaError(f"{path}: not valid YAML ({str(error).splitlines()[0]}); mend the file") from error
     return parse_schema(content, str(path))
@@ -106,7 +108,9 @@ def parse_schema(content: object, where: str) -> Schema:
     }
     clash = entities.keys() & RESERVED_LABELS
     if clash:
-        raise SchemaError(f"{where}: field 'entities': {min(clash)!r} is a label of the graph's own; choose another name")
+        raise SchemaError(
+            f"{where}: field 'entities': {min(clash)!r} is a label of the graph's own; choose another name"
+        )
     return Schema(str(content.get("name") or Path(where).stem), entities, relations, content.get("events") or {})
 
 

@@ -14,7 +14,7 @@ import nupunkt
 from tokenizers import Tokenizer
 
 from transforms.bundle import verify
-from transforms.features import WindowTokens, load_tokenizer, pack, tokenize
+from transforms.features import WindowTokens, load_tokenizer, pack, special_ids, tokenize
 from transforms.records import Document
 
 #: A shorter line than this was not wrapped: its end is the author's (a heading, a list item, a form's field).
@@ -79,11 +79,11 @@ def segment(document: Document, tokenizer: Tokenizer, window: int) -> Segmented:
     """Split a document into sentences and windows of at most `window` subtokens."""
     spans = sentences(document.text)
     tokens = tokenize(tokenizer, document.text, spans)
-    windows = pack(tokens, tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]"), window)
+    windows = pack(tokens, *special_ids(tokenizer), window)
     return Segmented(document, tuple(spans), tuple(windows))
 
 
-class SegmentDoFn(beam.DoFn):  # type: ignore[misc]
+class SegmentDoFn(beam.DoFn):
     """Document → Segmented, with the tokenizer and window of a bundle."""
 
     def __init__(self, bundle: str) -> None:

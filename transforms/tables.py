@@ -130,7 +130,7 @@ ROWS: dict[str, Callable[[Structured], Iterator[Row]]] = {
 }
 
 
-class WriteTables(beam.PTransform):  # type: ignore[misc]
+class WriteTables(beam.PTransform):
     """Structured → `<folder>/<table>-00000-of-0000N.parquet`; a run replaces what the same folder held."""
 
     def __init__(self, folder: str, shards: int = 1) -> None:

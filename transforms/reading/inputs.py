@@ -54,7 +54,7 @@ def _nearest(pattern: str) -> str:
     return f"; did you mean {os.path.join(folder, near[0])}?" if near else f"; {folder} has nothing of that name"
 
 
-class _ReadDoFn(beam.DoFn):  # type: ignore[misc]
+class _ReadDoFn(beam.DoFn):
     """(path, bytes) of a file → Documents; attachments are read as they come out of their mails."""
 
     def __init__(self, text_column: str, limits: Limits) -> None:
@@ -95,7 +95,7 @@ def _visible(found: FileMetadata) -> bool:
     return not posixpath.basename(found.path).startswith(".")
 
 
-class ReadInputs(beam.PTransform):  # type: ignore[misc]
+class ReadInputs(beam.PTransform):
     """Globs → (Document, dead letters). A file that several globs match is read once."""
 
     def __init__(self, patterns: Sequence[str], text_column: str = "text", limits: Limits = Limits()) -> None:  # noqa: B008

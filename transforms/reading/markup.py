@@ -75,7 +75,7 @@ def parse_html(source: str, limits: Limits) -> Any:
     Raises:
         ReadError: too long, or nested deeper than `limits.max_depth`.
     """
-    from lxml import etree, html  # type: ignore[import-untyped]
+    from lxml import etree, html
 
     if len(source) > _MARKUP_PER_TEXT * limits.max_chars:
         raise ReadError(

@@ -1,0 +1,49 @@
+"""Extract: texts → structured records, without a pipeline; for a notebook or a service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from transforms.bundle import Bundle, load_bundle
+from transforms.inference import analyse, default_threads
+from transforms.linking import Linker, link
+from transforms.records import Document, Structured
+from transforms.resolving import resolve
+from transforms.schema import Schema, load_schema
+from transforms.segmenting import segment
+from transforms.stating import state
+
+
+def extract(
+    texts: Sequence[str],
+    bundle: Bundle | str | Path | None = None,
+    schema: Schema | None = None,
+    linker: Linker | None = None,
+    threads: int | None = None,
+) -> list[Structured]:
+    """The records that the pipeline makes of texts, one a text, in their order.
+
+    Args:
+        texts: plain texts; all offsets in the records point into them.
+        bundle: a loaded bundle, or the folder of one; the one that ships, without it.
+        schema: the default schema, without it.
+        linker: links entities to a register (`linking.make_linker`); they keep their own ids without it.
+        threads: windows analysed side by side; the cores of this machine, without it.
+
+    Raises:
+        BundleError: the bundle cannot be used.
+    """
+    loaded = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+    schema = schema or load_schema()
+    documents = []
+    for number, text in enumerate(texts):
+        uri = f"text:{number}"
+        document = Document(Document.make_id(uri, text), uri, "txt", "", "und", text)
+        documents.append(segment(document, loaded.tokenizer, loaded.window))
+    with ThreadPoolExecutor(threads or default_threads()) as pool:
+        resolved = [resolve(found) for found in analyse(loaded, schema, documents, pool)]
+    if linker is not None:
+        resolved = link(linker, resolved)
+    return [state(found, schema) for found in resolved]
