@@ -184,9 +184,9 @@ def _skip_article(text: str, start: int, end: int) -> int:
 
 
 def _without_overlaps(spans: Iterable[Span]) -> list[Span]:
-    """Longest spans first; a span that overlaps a kept one is dropped."""
+    """Longest spans first; a span that overlaps a kept one is dropped. No order of hashes decides a tie."""
     kept: list[Span] = []
-    for span in sorted(set(spans), key=lambda s: (s.start - s.end, s.start)):
+    for span in sorted(set(spans), key=lambda s: (s.start - s.end, s.start, sorted(s.types))):
         if all(span.end <= other.start or other.end <= span.start for other in kept):
             kept.append(span)
     return sorted(kept, key=lambda s: s.start)

@@ -70,8 +70,8 @@ def render(rows: list[Row], title: str) -> str:
             Node(
                 id=key,
                 caption=node["name"],
-                size=10 + min(30, 3 * node["degree"]),
-                color=colours[node["type"]],
+                caption_size=2,
+                size=14 + min(30, 3 * node["degree"]),
                 properties={"type": node["type"], "id": key},
             )
             for key, node in nodes.items()
@@ -83,6 +83,7 @@ def render(rows: list[Row], title: str) -> str:
             for row in rows
         ],
     )
+    graph.color_nodes(property="type", colors=colours)
     page = str(graph.render(height="100vh").data)
     return page.replace("<title>neo4j-viz</title>", f"<title>{_escaped(title)}</title>", 1)
 

@@ -1,0 +1,206 @@
+"""What a user types: the commands over a filled graph, and one clear line for every mistake."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from kg_sink import server
+from kg_sink.view import COLOURS
+from pipelines.cli import cli
+from pipelines.graph_commands import register_commands
+from tests.conftest import SAMPLES, SampleRun, tripleflow
+
+
+def rows(run: SampleRun, *arguments: str) -> list[dict[str, object]]:
+    ran = tripleflow("query", *arguments, "--graph", str(run.graph), "--format", "json", cwd=run.folder)
+    assert ran.code == 0, ran.err
+    found: list[dict[str, object]] = json.loads(ran.out)
+    return found
+
+
+def test_summary_names_what_was_done(sample_run: SampleRun) -> None:
+    for text in ("documents by format", "statements by relation", "dead letters by cause: none", "seconds by stage"):
+        assert text in sample_run.ran.out
+
+
+def test_query_entities_by_type(sample_run: SampleRun) -> None:
+    found = rows(sample_run, "entities", "--type", "Organisation", "--limit", "5")
+    assert found[0]["name"] == "Halvorsen Marine Systems AS"
+    assert {row["type"] for row in found} == {"Organisation"}
+
+
+def test_query_about_any_spelling(sample_run: SampleRun) -> None:
+    for spelling in ("ORG-0001", "halvorsen marine systems as", "Halvorsen Marine"):
+        (found,) = rows(sample_run, "about", spelling)
+        assert found["id"] == "ORG-0001"
+        assert found["statements"]
+        assert found["documents"]
+
+
+def test_query_paths_and_evidence(sample_run: SampleRun) -> None:
+    path = rows(sample_run, "paths", "Halvorsen Marine", "Norway")[0]
+    statements = path["statements"]
+    assert isinstance(statements, list)
+    for statement in statements:
+        evidence = rows(sample_run, "evidence", statement)
+        for row in evidence:
+            assert row["text"]
+            assert row["uri"]
+
+
+def test_query_changes_and_counts(sample_run: SampleRun) -> None:
+    assert rows(sample_run, "changes", "2020-01-01", "--limit", "3")
+    assert rows(sample_run, "changes", "2999-01-01") == []
+    counts = rows(sample_run, "counts")
+    assert {row["what"] for row in counts} == {"documents", "entities", "statements", "evidence"}
+
+
+def test_cypher_with_parameters_as_csv(sample_run: SampleRun) -> None:
+    ran = tripleflow(
+        "query", "--cypher", "MATCH (p:Person) RETURN p.name AS name ORDER BY name LIMIT $n", "--param", "n=3",
+        "--format", "csv", "--graph", str(sample_run.graph), cwd=sample_run.folder,
+    )  # fmt: skip
+    assert len(list(csv.DictReader(io.StringIO(ran.out)))) == 3
+
+
+def test_a_query_never_writes(sample_run: SampleRun) -> None:
+    rows(sample_run, "--cypher", "CREATE (n:Entity {id: 'x-written'}) RETURN n.id AS id")
+    assert rows(sample_run, "--cypher", "MATCH (n:Entity {id: 'x-written'}) RETURN n.id AS id") == []
+
+
+def test_export_is_sorted_json_lines(sample_run: SampleRun, tmp_path: Path) -> None:
+    out = tmp_path / "graph.jsonl"
+    ran = tripleflow("graph", "export", "--graph", str(sample_run.graph), "--out", str(out), cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    lines = out.read_text(encoding="utf-8").splitlines()
+    assert lines == sorted(lines)
+    assert {json.loads(line)["kind"] for line in lines} == {"node", "edge"}
+
+
+def test_the_picture_opens_in_a_browser_without_a_network(sample_run: SampleRun, tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    page, picture = tmp_path / "graph.html", tmp_path / "graph.png"
+    ran = tripleflow("view", "--graph", str(sample_run.graph), "--out", str(page), cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    drawn: set[str] = set()
+    for _ in range(3):  # how far the layout has come by the time of the picture is the machine's affair
+        subprocess.run(
+            [
+                browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--window-size=1400,1000",
+                "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND", "--timeout=15000",
+                f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={picture}", page.as_uri(),
+            ],
+            capture_output=True, timeout=120, check=True,
+        )  # fmt: skip
+        drawn = _colours(picture)
+        if len(drawn) >= 3:
+            break
+    assert len(drawn) >= 3, f"nodes of these colours only: {drawn}"
+
+
+def _colours(picture: Path) -> set[str]:
+    """The node colours that fill at least two hundred points."""
+    image = Image.open(picture).convert("RGB")
+    counts = {colour: count for count, colour in image.getcolors(image.width * image.height) or []}
+    wanted = {c: (int(c[1:3], 16), int(c[3:5], 16), int(c[5:7], 16)) for c in COLOURS}
+    return {name for name, colour in wanted.items() if counts.get(colour, 0) > 200}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["rnu", "x"], "did you mean 'run'"),
+        (["query", "entites"], "did you mean 'entities'"),
+        (["run"], "no INPUT"),
+        (["run", "samples", "--streeming"], "did you mean --streaming"),
+        (["run", "samples", "--registre=x.csv"], "did you mean --register"),
+        (["run", "no-such-folder"], "no such file or folder"),
+        (["query", "counts", "--graph", "nowhere"], "no graph there yet"),
+        (["query", "counts", "--graph", "bolt://127.0.0.1:9"], "no graph server answers there"),
+        (["models", "verify", "nowhere"], "manifest.json"),
+        (["dead-letters", "show", "dead-0"], "no dead letter"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_nearest_right_thing(arguments: list[str], hint: str, tmp_path: Path) -> None:
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "a.txt").write_text("Acme is in Rome.")
+    ran = tripleflow(*arguments, cwd=tmp_path)
+    assert ran.code == 2
+    assert hint in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+    assert ran.err.startswith("tripleflow: ")
+
+
+def test_a_wrong_password_ends_before_any_model_runs(graph: server.Connection, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Acme is in Rome.")
+    ran = tripleflow("run", "a.txt", "--graph", graph.uri, cwd=tmp_path)
+    assert ran.code == 2
+    assert "NEO4J_PASSWORD" in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+    assert not (tmp_path / "dead-letters").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "hint"),
+    [
+        (
+            "--schema",
+            "entities: {Person: {}}\nrelations: {KNOWS: {head: [Persn], tail: [Person]}}",
+            "did you mean 'Person'",
+        ),
+        ("--schema", "relations: {}", "field 'entities' is missing"),
+        ("--schema", "entities: {'a b': {}}", "a name is a letter"),
+        ("--register", "id,name,type\n1,Acme,Organization", "did you mean 'Organisation'"),
+        ("--register", "id,name,type\n1,,Organisation", "row 2: field 'name'"),
+        ("--register", "id,name,type\n1,A,Person\n1,B,Person", "stands in row 2 too"),
+    ],
+)
+def test_bad_files_are_named_with_field_and_remedy(option: str, content: str, hint: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Acme is in Rome.")
+    path = tmp_path / ("s.yaml" if option == "--schema" else "r.csv")
+    path.write_text(content)
+    ran = tripleflow("run", "a.txt", option, path.name, cwd=tmp_path)
+    assert ran.code == 2
+    assert hint in ran.err
+    assert path.name in ran.err
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    register_commands(cli)
+    pending = [(["--help"], cli)]
+    seen = 0
+    while pending:
+        arguments, group = pending.pop()
+        text = CliRunner().invoke(cli, arguments).output
+        assert "Example" in text, arguments
+        seen += 1
+        for name, command in getattr(group, "commands", {}).items():
+            pending.append(([*arguments[:-1], name, "--help"], command))
+    assert seen > 15
+
+
+def test_graph_commands(tmp_path: Path) -> None:
+    for command, text in (
+        ("status", "No graph runs"),
+        ("start", "runs at bolt://127.0.0.1"),
+        ("start", "already runs"),
+        ("status", "and answers"),
+        ("stop", "is stopped"),
+        ("stop", "No graph runs"),
+        ("wipe", "no graph any more"),
+    ):
+        ran = tripleflow("graph", command, "--graph", "kg", cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        assert text in ran.out
+    assert SAMPLES.exists()

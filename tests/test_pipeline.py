@@ -1,0 +1,175 @@
+"""The whole pipeline, over the samples: real files, real models, a real Bolt server."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from kg_sink import server
+from kg_sink.connection import resolve_target
+from kg_sink.exporting import canonical_export
+from kg_sink.queries import run_query
+from samples.score import score
+from tests.broken import make_broken
+from tests.conftest import SAMPLES, SampleRun, tripleflow
+from transforms.letter_box import read_letters
+
+SEVEN = {"txt", "md", "html", "pdf", "docx", "eml", "image"}
+
+
+def table(run: SampleRun, name: str) -> list[dict[str, Any]]:
+    rows = [row for path in sorted(run.tables.glob(f"{name}-*")) for row in pq.read_table(path).to_pylist()]
+    assert rows
+    return rows
+
+
+def test_every_format_gives_statements_whose_evidence_holds_both_mentions(sample_run: SampleRun) -> None:
+    documents = {row["id"]: row for row in table(sample_run, "documents")}
+    by_format: dict[str, int] = defaultdict(int)
+    for row in table(sample_run, "evidence"):
+        document = documents[row["document"]]
+        assert document["text"][row["start"] : row["end"]] == row["text"]
+        for side in ("head", "tail"):
+            assert row["start"] <= row[f"{side}_start"] < row[f"{side}_end"] <= row["end"]
+        by_format[document["format"]] += 1
+    assert by_format.keys() >= SEVEN
+    assert {"jsonl", "parquet"} <= by_format.keys()
+
+
+def test_every_format_gives_statements_that_a_model_made(sample_run: SampleRun) -> None:
+    documents = {row["id"]: row["format"] for row in table(sample_run, "documents")}
+    made = {
+        documents[row["document"]] for row in table(sample_run, "evidence") if not row["model"].startswith("headers")
+    }
+    assert made >= SEVEN
+
+
+def test_mentions_stand_where_they_say(sample_run: SampleRun) -> None:
+    texts = {row["id"]: row["text"] for row in table(sample_run, "documents")}
+    for row in table(sample_run, "mentions"):
+        assert texts[row["document"]][row["start"] : row["end"]] == row["text"]
+
+
+def test_scores_against_gold_do_not_fall(sample_run: SampleRun) -> None:
+    found = score(sample_run.tables)
+    assert found["entities"].f1 > 70
+    assert found["links"].f1 > 70
+    assert found["relations"].f1 > 15
+
+
+def test_the_graph_holds_what_the_tables_hold(sample_run: SampleRun) -> None:
+    connection = resolve_target(str(sample_run.graph))
+    for label, name in (("Document", "documents"), ("Statement", "statements"), ("Evidence", "evidence")):
+        (row,) = run_query(connection, f"MATCH (n:{label}) RETURN count(n) AS n")
+        assert row["n"] == len({r["id"] for r in table(sample_run, name)})
+    (row,) = run_query(connection, "MATCH (n:Entity) RETURN count(n) AS n")
+    assert row["n"] == len({r["entity"] for r in table(sample_run, "mentions")})
+    orphans = "MATCH (s:Statement) WHERE NOT (s)<-[:SUPPORTS]-(:Evidence) RETURN count(s) AS n"
+    assert run_query(connection, orphans) == [{"n": 0}]
+    edges = "MATCH (:Entity)-[r]->(:Entity) RETURN count(r) AS n"
+    assert run_query(connection, edges)[0]["n"] == len({r["id"] for r in table(sample_run, "statements")})
+
+
+def test_attachments_are_linked_to_their_mail(sample_run: SampleRun) -> None:
+    rows = run_query(
+        resolve_target(str(sample_run.graph)),
+        "MATCH (a:Document)-[:ATTACHED_TO]->(m:Document) RETURN a.uri AS attachment, m.uri AS mail, m.format AS format",
+    )
+    assert len(rows) >= 4
+    for row in rows:
+        assert row["attachment"].startswith(row["mail"] + "#")
+        assert row["format"] == "eml"
+
+
+def test_the_same_run_twice_and_with_two_workers_gives_equal_graphs(sample_run: SampleRun, tmp_path: Path) -> None:
+    connection = resolve_target(str(sample_run.graph))
+    first = canonical_export(connection)
+    arguments = ("run", str(SAMPLES / "documents"), "--register", str(SAMPLES / "register.csv"))
+    again = tripleflow(*arguments, "--graph", str(sample_run.graph), cwd=tmp_path)
+    assert again.code == 0, again.err
+    assert canonical_export(connection) == first
+    other = tmp_path / "two workers"
+    try:
+        ran = tripleflow(*arguments, "--graph", str(other), "--workers", "2", cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        assert canonical_export(resolve_target(str(other))) == first
+    finally:
+        server.wipe(other)
+
+
+def test_broken_inputs_are_dead_letters_and_lose_nothing_else(tmp_path: Path) -> None:
+    inputs = tmp_path / "inputs"
+    broken = make_broken(inputs / "broken", 200)
+    good = sorted(path for path in (SAMPLES / "documents").rglob("*") if path.is_file())
+    for path in good:
+        shutil.copy(path, inputs / f"{path.parent.name}-{path.name}")
+    graph = tmp_path / "kg"
+    try:
+        ran = tripleflow("run", str(inputs), "--graph", str(graph), cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        connection = resolve_target(str(graph))
+        uris = {row["uri"] for row in run_query(connection, "MATCH (d:Document) RETURN d.uri AS uri")}
+    finally:
+        server.wipe(graph)
+    files = {uri.split("#")[0] for uri in uris}
+    assert files == {str(inputs / f"{path.parent.name}-{path.name}") for path in good}
+    letters = [filed.letter for filed in read_letters(tmp_path / "dead-letters")]
+    assert {letter.replay["input"] for letter in letters} == {str(path) for path in broken}
+    assert all(letter.cause and letter.stage == "read" for letter in letters)
+    # In kilobytes; of the largest process that this one waited for.
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 4_000_000
+
+
+def test_a_run_in_which_everything_fails_says_so(tmp_path: Path, graph: server.Connection) -> None:
+    (tmp_path / "empty.txt").write_text("")
+    folder = tmp_path / "kg"
+    try:
+        ran = tripleflow("run", "empty.txt", "--graph", str(folder), cwd=tmp_path)
+    finally:
+        server.wipe(folder)
+    assert ran.code == 1
+    assert "every document failed" in ran.err
+    listed = tripleflow("dead-letters", "list", "--format", "json", cwd=tmp_path)
+    (letter,) = json.loads(listed.out)
+    assert "empty" in letter["cause"]
+    shown = tripleflow("dead-letters", "show", letter["id"], cwd=tmp_path)
+    assert json.loads(shown.out)[0]["uri"] == str(tmp_path / "empty.txt")
+
+
+def test_dead_letters_are_replayed_once_the_cause_is_mended(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("")
+    (tmp_path / "other.txt").write_text("")
+    folder = tmp_path / "kg"
+    try:
+        assert tripleflow("run", "note.txt", "other.txt", "--graph", str(folder), cwd=tmp_path).code == 1
+        (tmp_path / "note.txt").write_text("Acme Ltd is based in Rotterdam, the Netherlands.")
+        ran = tripleflow("dead-letters", "replay", "--graph", str(folder), cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        rows = run_query(resolve_target(str(folder)), "MATCH (d:Document) RETURN d.uri AS uri")
+    finally:
+        server.wipe(folder)
+    assert rows == [{"uri": str(tmp_path / "note.txt")}]
+    (left,) = read_letters(tmp_path / "dead-letters")
+    assert left.letter.uri == str(tmp_path / "other.txt")
+
+
+def test_the_job_runs_as_a_module(tmp_path: Path, graph: server.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    import subprocess
+    import sys
+
+    (tmp_path / "a.txt").write_text("Kari Halvorsen was born in Bergen on 2 May 1961.")
+    monkeypatch.setenv("NEO4J_USERNAME", graph.user)
+    monkeypatch.setenv("NEO4J_PASSWORD", graph.password)
+    monkeypatch.setenv("NEO4J_DATABASE", graph.database)
+    command = [sys.executable, "-m", "pipelines.structure", f"--input={tmp_path}/*.txt", f"--graph={graph.uri}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found = run_query(graph, "MATCH (p:Person {name: 'Kari Halvorsen'}) RETURN p.name AS name")
+    assert found == [{"name": "Kari Halvorsen"}]
