@@ -73,7 +73,7 @@ class Encoder(nn.Module):
     def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor) -> Tensor:
         """Encode; `mask` is 1 where there is a subtoken."""
         positions = self.positions.weight[: ids.shape[1]]
-        x = self.words(ids) + positions + self.token_type + self.shapes(shapes)
+        x: Tensor = self.words(ids) + positions + self.token_type + self.shapes(shapes)
         x = self.dropout(self.norm(x))
         bias = (1.0 - mask[:, None, None, :].to(x.dtype)) * -1e4
         for layer in self.layers:

@@ -46,7 +46,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
 
 def _scores(scores: Mapping[str, Mapping[str, float]], first: str) -> str:
     rows = [[name, s["precision"], s["recall"], s["f1"], s["support"]] for name, s in scores.items() if s["support"]]
-    rows.sort(key=lambda row: (row[0] == "all", -float(row[4])))
+    rows.sort(key=lambda row: (row[0] == "all", -float(str(row[4]))))
     return _table([first, "precision", "recall", "F1", "support"], rows)
 
 

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from export_onnx import redocred
 from export_onnx.examples import ENTITY_TYPES, Example, Span, detokenized
@@ -149,24 +150,22 @@ def _re3d(folder: Path) -> DataSet:
     return DataSet("re3d", licence, "re3d (Dstl 2017); a fifth of the documents, by hash, is dev", train, dev)
 
 
-def _re3d_example(text: str, entities: Sequence[dict[str, object]], links: Sequence[dict[str, object]]) -> Example:
+def _re3d_example(text: str, entities: Sequence[dict[str, Any]], links: Sequence[dict[str, Any]]) -> Example:
     spans: dict[tuple[int, int], Span] = {}
     for entity in entities:
-        types = RE3D.get(str(entity["type"]))
-        start, end = int(str(entity["begin"])), int(str(entity["end"]))
+        types = RE3D.get(entity["type"])
+        start, end = int(entity["begin"]), int(entity["end"])
         if not types or end <= start:
             continue
         start = _skip_article(text, start, end)
         named = any(c.isupper() or c.isdigit() for c in text[start:end]) or types & VALUES
-        spans[int(str(entity["begin"])), int(str(entity["end"]))] = Span(start, end, types, bool(named))
+        spans[int(entity["begin"]), int(entity["end"])] = Span(start, end, types, bool(named))
     kept = _without_overlaps(spans.values())
     index = {(span.start, span.end): i for i, span in enumerate(kept)}
     relations = []
     for link in links:
-        mapped = RE3D_RELATIONS.get(str(link["type"]))
-        ends = [
-            spans.get((int(str(link[f"{side}Begin"])), int(str(link[f"{side}End"])))) for side in ("source", "target")
-        ]
+        mapped = RE3D_RELATIONS.get(link["type"])
+        ends = [spans.get((int(link[f"{side}Begin"]), int(link[f"{side}End"]))) for side in ("source", "target")]
         if mapped and all(ends):
             name, swapped = mapped
             head, tail = (index.get((end.start, end.end)) for end in ends if end)
@@ -192,14 +191,14 @@ def _without_overlaps(spans: Iterable[Span]) -> list[Span]:
     return sorted(kept, key=lambda s: s.start)
 
 
-def _json_lines(path: Path) -> Iterator[dict[str, object]]:
+def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.strip():
             yield json.loads(line)
 
 
-def _by_document(path: Path) -> dict[object, list[dict[str, object]]]:
-    rows: dict[object, list[dict[str, object]]] = {}
+def _by_document(path: Path) -> dict[str, list[dict[str, Any]]]:
+    rows: dict[str, list[dict[str, Any]]] = {}
     for row in _json_lines(path):
         rows.setdefault(row["documentId"], []).append(row)
     return rows

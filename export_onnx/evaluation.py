@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export_onnx.examples import ENTITY_TYPES, RELATIONS, Span
+from export_onnx.examples import RELATIONS, Span
 from export_onnx.windows import TrainingBatch, TrainingWindow, collate
 from transforms.decoding import CrfScores, labelled_spans, viterbi
 
@@ -105,26 +105,27 @@ def relation_counts(scored: Scored, thresholds: Mapping[str, float]) -> dict[str
     return counts
 
 
-def tune_thresholds(scored: Scored, least: int = 8) -> dict[str, float]:
-    """The margin with the best F1 on these pairs: one for all, and one each for relations of at least `least`."""
-    grid = [float(x) for x in np.arange(-2.0, 2.01, 0.25)]
+def tune_thresholds(scored: Scored, least: int = 8, precise: float = 50.0) -> dict[str, float]:
+    """The margin for each relation, tuned on these pairs: its own if it has `least` of them, else one for all.
+
+    Of the margins with a precision of at least `precise` per cent, the one with the best F1; where none has, the
+    most precise one: a graph bears a missing fact better than a wrong one.
+    """
+    grid = [float(x) for x in np.arange(-2.0, 4.01, 0.25)]
+    by_value = {value: relation_counts(scored, dict.fromkeys(RELATIONS, value)) for value in grid}
+
+    def quality(names: Sequence[str], value: float) -> tuple[float, float, float]:
+        pooled = Counts()
+        for name in names:
+            found = by_value[value][name]
+            pooled.add(found.right, found.found, found.true)
+        scores = pooled.scores()
+        # Of equal scores the one nearest to the model's own threshold.
+        return min(scores["precision"], precise), scores["f1"], -abs(value)
 
     def best(names: Sequence[str]) -> float:
-        def f1(value: float) -> float:
-            found = relation_counts(scored, dict.fromkeys(RELATIONS, value))
-            pooled = Counts()
-            for name in names:
-                pooled.add(found[name].right, found[name].found, found[name].true)
-            return pooled.scores()["f1"]
-
-        # Of equal scores the one nearest to the model's own threshold.
-        return max(grid, key=lambda value: (f1(value), -abs(value)))
+        return max(grid, key=lambda value: quality(names, value))
 
     common = best(RELATIONS)
     support = {name: int((scored[1][:, column] == 1).sum()) for column, name in enumerate(RELATIONS)}
     return {name: best([name]) if support[name] >= least else common for name in RELATIONS}
-
-
-def types() -> tuple[str, ...]:
-    """The tagger's types, for tables."""
-    return ENTITY_TYPES

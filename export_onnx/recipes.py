@@ -107,7 +107,7 @@ def build_structure_bundle(config: Path, data: Path, work: Path, target: Path | 
         "window": recipe.window,
         "crf": {"start": _rounded(start), "moves": [_rounded(row) for row in moves]},
         "recipe": asdict(recipe),
-        "command": f"python -m export_onnx train {config.name}",
+        "command": f"python -m export_onnx train {config.as_posix()}",
         "data": counts,
         "metrics": metrics,
         "limits": "English. Wikipedia, tweets, government documents and credit agreements taught it; contracts, "

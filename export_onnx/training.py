@@ -95,8 +95,7 @@ def train(recipe: Recipe, network: Network, windows: list[TrainingWindow], work:
     groups = [
         list(batches(epoch_windows(recipe, windows, chooser), recipe.budget, chooser)) for _ in range(recipe.epochs)
     ]
-    heads = [p for n, p in network.named_parameters() if not n.startswith("tagger.encoder")]
-    heads.append(network.tagger.encoder.shapes.weight)
+    heads = [p for n, p in network.named_parameters() if not n.startswith("tagger.encoder") or "shapes" in n]
     encoder = [p for n, p in network.named_parameters() if n.startswith("tagger.encoder") and "shapes" not in n]
     optimizer = torch.optim.AdamW(
         [{"params": encoder, "lr": recipe.encoder_rate}, {"params": heads, "lr": recipe.head_rate}], weight_decay=0.01
@@ -145,7 +144,7 @@ def _epoch(
     for step, group in enumerate(bar, start=1):
         tagging, relation = network.losses(collate(group, chooser, recase=recipe.recase))
         optimizer.zero_grad()
-        (10.0 * tagging + recipe.relation_weight * relation).backward()
+        (10.0 * tagging + recipe.relation_weight * relation).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from export_onnx.examples import ENTITY_TYPES, RELATIONS, Example, Span
-from transforms.features import WindowTokens, letter_shapes, pack, pad, tokenize
+from transforms.features import WindowTokens, letter_shapes, pack, pad, special_ids, tokenize
 from transforms.schema import Schema
 
 POSITIVE, IGNORED = 1, -1
@@ -37,8 +37,7 @@ def windows_of(source: str, example: Example, tokenizer: Tokenizer, schema: Sche
     """Pack an example's sentences and lay its annotation over the words."""
     sentences = example.sentences or ((0, len(example.text)),)
     tokens = tokenize(tokenizer, example.text, sentences)
-    cls_id, sep_id = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
-    packed = pack(tokens, cls_id, sep_id, limit, overlap=0)
+    packed = pack(tokens, *special_ids(tokenizer), limit, overlap=0)
     return [_window(source, example, window, schema) for window in packed]
 
 
@@ -151,11 +150,17 @@ def collate(windows: list[TrainingWindow], chooser: random.Random, *, recase: fl
         types[row, : len(w.spans)] = [ENTITY_TYPES.index(chooser.choice(sorted(s.types))) for s in w.spans]
         pairs[row, : len(w.pairs)], targets[row, : len(w.pairs)] = w.pairs, w.targets
         real[row, : len(w.pairs)] = True
-    tensors = [torch.from_numpy(x) for x in (batch.ids, shapes, batch.mask, batch.starts)]
+    tensor = torch.from_numpy
     return TrainingBatch(
-        (tensors[0], tensors[1], tensors[2], tensors[3]),
-        *(torch.from_numpy(x) for x in (batch.words, allowed, mentions, types, pairs, targets, real)),
-        windows,
+        inputs=(tensor(batch.ids), tensor(shapes), tensor(batch.mask), tensor(batch.starts)),
+        words=tensor(batch.words),
+        allowed=tensor(allowed),
+        mentions=tensor(mentions),
+        types=tensor(types),
+        pairs=tensor(pairs),
+        targets=tensor(targets),
+        real=tensor(real),
+        windows=windows,
     )
 
 

@@ -57,6 +57,7 @@ def test_short_forms() -> None:
         ("Number", "1,200 tonnes", "1200 tonne"),
         ("Number", "42 %", "42 percentage"),
         ("Number", "twelve", "12"),
+        ("Number", "12 pounds", "12 pound-mass"),  # a surface of several units
     ],
 )
 def test_values(kind: str, text: str, value: str) -> None:

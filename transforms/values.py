@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 from babel.numbers import list_currencies
 from dateparser.date import DateDataParser
@@ -96,14 +98,23 @@ def _currency(text: str) -> str | None:
     return next((code for word, code in _WORDS.items() if word in lowered), None)
 
 
+@lru_cache(maxsize=1)
+def _quantity_parser() -> Callable[[str], list[Any]]:
+    from quantulum3 import classifier, parser  # loads its unit tables for seconds: only when a number is met
+
+    # Where scikit-learn happens to be installed, it would unpickle a model to tell units apart: values must not
+    # depend on what else is installed.
+    classifier.USE_CLF = False
+    parse: Callable[[str], list[Any]] = parser.parse
+    return parse
+
+
 @lru_cache(maxsize=4096)
 def number_value(text: str) -> Value | None:
     """Number and unit, as in "1200 tonne"; None if the text holds none or several."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from quantulum3 import parser  # loads its unit tables for seconds: only when a number is met
-
-        found = parser.parse(text)
+        found = _quantity_parser()(text)
     if len(found) != 1:
         return None
     quantity = found[0]
