@@ -13,7 +13,9 @@ import pytest
 from kg_sink import server
 from kg_sink.connection import prepare
 from transforms.bundle import Bundle, load_bundle
+from transforms.records import Analysis, Document, Mention, Relation
 from transforms.schema import Schema, load_schema
+from transforms.segmenting import sentences
 from transforms.sentence_encoder import SentenceEncoder, load_sentence_encoder
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +35,18 @@ def bundle() -> Bundle:
 @pytest.fixture(scope="session")
 def encoder() -> SentenceEncoder:
     return load_sentence_encoder()
+
+
+def analysis(text: str, names: list[tuple[str, str]], relations: tuple[Relation, ...] = ()) -> Analysis:
+    """An analysis in which each name is mentioned at its next place in the text."""
+    spans = sentences(text)
+    mentions, position = [], 0
+    for name, kind in names:
+        start = text.index(name, position)
+        position = start + len(name)
+        sentence = next(i for i, (a, b) in enumerate(spans) if a <= start < b)
+        mentions.append(Mention(start, position, kind, name, 0.9, sentence))
+    return Analysis(Document("doc-1", "a.txt", "txt", "a", "en", text), tuple(spans), tuple(mentions), relations, "m@1")
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,12 @@ from __future__ import annotations
 
 import re
 
-from transforms.records import Analysis, Document, Entity, Fact, Mention, Relation
+from tests.conftest import analysis
+from transforms.records import Analysis, Document, Entity, Fact, Relation
 from transforms.resolving import HEADERS, resolve
 from transforms.schema import Schema
 from transforms.segmenting import sentences
 from transforms.stating import state
-
-
-def analysis(text: str, names: list[tuple[str, str]], relations: tuple[Relation, ...] = ()) -> Analysis:
-    """An analysis in which each name is mentioned at its next place in the text."""
-    spans = sentences(text)
-    mentions, position = [], 0
-    for name, kind in names:
-        start = text.index(name, position)
-        position = start + len(name)
-        sentence = next(i for i, (a, b) in enumerate(spans) if a <= start < b)
-        mentions.append(Mention(start, position, kind, name, 0.9, sentence))
-    return Analysis(Document("doc-1", "a.txt", "txt", "a", "en", text), tuple(spans), tuple(mentions), relations, "m@1")
 
 
 def by_name(entities: tuple[Entity, ...]) -> dict[str, set[str]]:

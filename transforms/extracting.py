@@ -45,5 +45,5 @@ def extract(
     with ThreadPoolExecutor(threads or default_threads()) as pool:
         resolved = [resolve(found) for found in analyse(loaded, schema, documents, pool)]
     if linker is not None:
-        resolved = link(linker, resolved)
+        resolved = [link(linker, found) for found in resolved]
     return [state(found, schema) for found in resolved]

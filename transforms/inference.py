@@ -1,8 +1,8 @@
 """Encode once, tag, relate: segmented documents → analyses, by Beam's RunInference or without Beam.
 
 `analyse` is the plain function. `StructureModelHandler` is what RunInference runs: Beam collects documents into
-batches by their number of subtokens; inside a batch, windows of all its documents are sorted by length and run
-in small rectangles, several side by side.
+batches by their number of subtokens; inside a batch, the windows of each document are sorted by length and run in
+small rectangles, several side by side.
 """
 
 from __future__ import annotations
@@ -51,37 +51,49 @@ def default_threads(workers: int = 1) -> int:
 def analyse(
     bundle: Bundle, schema: Schema, documents: Sequence[Segmented], pool: ThreadPoolExecutor | None = None
 ) -> list[Analysis]:
-    """Run the models over documents; results in their order."""
-    owners = [(d, w) for d, document in enumerate(documents) for w in range(len(document.windows))]
-    owners.sort(key=lambda at: len(documents[at[0]].windows[at[1]]))
-    groups = [owners[first : first + RECTANGLE] for first in range(0, len(owners), RECTANGLE)]
+    """Run the models over documents; results in their order, each the same whatever else is in the batch.
+
+    A rectangle never holds windows of two documents: the scales of int8 activations are taken from the whole
+    rectangle, so that a document's confidences would depend on its neighbours, and a second run would not
+    repeat them.
+    """
+    groups = [(d, group) for d, document in enumerate(documents) for group in _rectangles(document)]
     formal = [list(pattern_mentions(document.document.text)) for document in documents]
 
-    def work(group: list[tuple[int, int]]) -> list[_Part]:
-        return _rectangle(bundle, schema, [(documents[d], documents[d].windows[w], formal[d]) for d, w in group])
+    def work(group: tuple[int, list[int]]) -> list[_Part]:
+        document, windows = documents[group[0]], [documents[group[0]].windows[w] for w in group[1]]
+        return _rectangle(bundle, schema, document, windows, formal[group[0]])
 
     parts: dict[tuple[int, int], _Part] = {}
-    for group, results in zip(groups, (pool.map if pool else map)(work, groups), strict=True):
-        parts.update(zip(group, results, strict=True))
+    for (d, group), results in zip(groups, (pool.map if pool else map)(work, groups), strict=True):
+        parts.update(zip(((d, w) for w in group), results, strict=True))
     return [
         _assemble(bundle, documents[d], [parts[d, w] for w in range(len(doc.windows))])
         for d, doc in enumerate(documents)
     ]
 
 
+def _rectangles(document: Segmented) -> list[list[int]]:
+    """The indices of a document's windows in groups of like length."""
+    order = sorted(range(len(document.windows)), key=lambda w: len(document.windows[w]))
+    return [order[first : first + RECTANGLE] for first in range(0, len(order), RECTANGLE)]
+
+
 def _rectangle(
-    bundle: Bundle, schema: Schema, rows: Sequence[tuple[Segmented, WindowTokens, list[tuple[int, int, str]]]]
+    bundle: Bundle,
+    schema: Schema,
+    document: Segmented,
+    windows: Sequence[WindowTokens],
+    formal: Sequence[tuple[int, int, str]],
 ) -> list[_Part]:
-    windows = [window for _, window, _ in rows]
     tagged = tag(bundle, windows)
     mentions = [
-        _merge(bundle, schema, window, spans, formal)
-        for (_, window, formal), spans in zip(rows, tagged.spans, strict=True)
+        _merge(bundle, schema, window, spans, formal) for window, spans in zip(windows, tagged.spans, strict=True)
     ]
     relations = relate(bundle, schema, tagged, windows, mentions)
     return [
         _Part([_mention(document, window, found) for found in here], joined)
-        for (document, window, _), here, joined in zip(rows, mentions, relations, strict=True)
+        for window, here, joined in zip(windows, mentions, relations, strict=True)
     ]
 
 

@@ -21,7 +21,7 @@ from transforms.counting import add_seconds
 from transforms.dead_letters import letter
 from transforms.decoding import FloatArray
 from transforms.names import folded, is_short_organisation, is_short_person, name_key
-from transforms.records import DeadLetter, Entity, Resolved
+from transforms.records import Analysis, DeadLetter, Entity, Resolved
 from transforms.register import Register, load_register
 from transforms.resolving import MESSAGE
 from transforms.schema import Schema
@@ -68,21 +68,24 @@ def make_linker(register: Register, encoder: SentenceEncoder, weights: Weights =
     )
 
 
-def link(linker: Linker, documents: Sequence[Resolved]) -> list[Resolved]:
-    """Give the entities of a batch of documents their register ids."""
+def link(linker: Linker, document: Resolved) -> Resolved:
+    """Give a document's entities their register ids.
+
+    The encoder never sees two documents at once: its int8 scales are those of the batch, so a document's links
+    would depend on its neighbours.
+    """
     if not linker.register.entries:
-        return list(documents)
-    places = [(d, e) for d, doc in enumerate(documents) for e, entity in enumerate(doc.entities) if _linkable(entity)]
-    candidates = _candidates(linker, [documents[d].entities[e] for d, e in places])
-    wanted = [(place, found) for place, found in zip(places, candidates, strict=True) if found]
-    contexts = _contexts(linker, [(documents[d], documents[d].entities[e]) for (d, e), _ in wanted])
-    chosen: dict[tuple[int, int], tuple[int, float]] = {}
-    for ((d, e), found), context in zip(wanted, contexts, strict=True):
+        return document
+    places = [index for index, entity in enumerate(document.entities) if _linkable(entity)]
+    candidates = _candidates(linker, [document.entities[index] for index in places])
+    wanted = [(index, found) for index, found in zip(places, candidates, strict=True) if found]
+    contexts = _contexts(linker, document.analysis, [document.entities[index] for index, _ in wanted])
+    chosen: dict[int, tuple[int, float]] = {}
+    for (index, found), context in zip(wanted, contexts, strict=True):
         best = _best(linker, found, context)
         if best is not None:
-            chosen[d, e] = best
-    return [_linked(linker, doc, {e: chosen[d, e] for e in range(len(doc.entities)) if (d, e) in chosen})
-            for d, doc in enumerate(documents)]  # fmt: skip
+            chosen[index] = best
+    return _linked(linker, document, chosen)
 
 
 def _linkable(entity: Entity) -> bool:
@@ -131,22 +134,16 @@ def _name_fit(entity: Entity, spelling: str) -> float:
     return (fuzz.ratio(folded(entity.name), folded(spelling)) / 100.0) ** 2
 
 
-def _contexts(linker: Linker, entities: Sequence[tuple[Resolved, Entity]]) -> list[FloatArray]:
+def _contexts(linker: Linker, analysis: Analysis, entities: Sequence[Entity]) -> list[FloatArray]:
     """[S, D] the sentences of each entity's first mentions; each sentence is encoded once."""
-    texts: dict[tuple[str, int], int] = {}
+    places: dict[int, int] = {}
     rows: list[list[int]] = []
-    for document, entity in entities:
-        analysis = document.analysis
+    for entity in entities:
         here = list(dict.fromkeys(analysis.mentions[m].sentence for m in entity.mentions))[: linker.weights.contexts]
-        rows.append([texts.setdefault((analysis.document.id, sentence), len(texts)) for sentence in here])
-    spans = {document.analysis.document.id: document.analysis for document, _ in entities}
-    vectors = linker.encoder([_sentence(spans[key], sentence) for key, sentence in texts]) if texts else None
-    return [vectors[here] for here in rows] if vectors is not None else []
-
-
-def _sentence(analysis: Any, index: int) -> str:
-    start, end = analysis.sentences[index]
-    return str(analysis.document.text[start:end])
+        rows.append([places.setdefault(sentence, len(places)) for sentence in here])
+    spans = [analysis.sentences[sentence] for sentence in places]
+    vectors = linker.encoder([analysis.document.text[start:end] for start, end in spans])
+    return [vectors[here] for here in rows]
 
 
 def _best(linker: Linker, found: Mapping[int, float], context: FloatArray) -> tuple[int, float] | None:
@@ -198,18 +195,17 @@ class LinkHandler(ModelHandler[Resolved, "Resolved | DeadLetter", Linker]):
     def run_inference(
         self, batch: Sequence[Resolved], model: Linker, inference_args: dict[str, Any] | None = None
     ) -> Iterable[Resolved | DeadLetter]:
-        """Link a batch; if that fails, each document by itself."""
+        """Link each document of a batch; one that fails becomes a dead letter."""
         begin = time.perf_counter()
         try:
-            return link(model, batch)
-        except Exception:
-            return [self._alone(model, document) for document in batch]
+            return [self._link(model, document) for document in batch]
         finally:
             add_seconds("link", time.perf_counter() - begin)
 
-    def _alone(self, model: Linker, document: Resolved) -> Resolved | DeadLetter:
+    @staticmethod
+    def _link(model: Linker, document: Resolved) -> Resolved | DeadLetter:
         try:
-            return link(model, [document])[0]
+            return link(model, document)
         except Exception as error:
             return letter("link", document, error)
 

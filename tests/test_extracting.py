@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SAMPLES
+from transforms.bundle import Bundle
+from transforms.extracting import extract
+from transforms.linking import Linker, make_linker
+from transforms.records import Structured
+from transforms.register import load_register
+from transforms.schema import Schema
+from transforms.sentence_encoder import SentenceEncoder
+
+TEXTS = [path.read_text(encoding="utf-8") for path in sorted((SAMPLES / "documents").rglob("*.txt"))]
+
+
+@pytest.fixture(scope="module")
+def linker(schema: Schema, encoder: SentenceEncoder) -> Linker:
+    return make_linker(load_register(SAMPLES / "register.csv", schema), encoder)
+
+
+def said(found: Structured) -> tuple[object, ...]:
+    """What was found, without the keys that hold the document's number in its batch."""
+    analysis = found.resolved.analysis
+    links = [(entity.id, entity.link_score) for entity in found.resolved.entities if entity.register_id]
+    return analysis.mentions, analysis.relations, links
+
+
+def test_a_text_gives_statements_whose_evidence_can_be_cut_out(bundle: Bundle, schema: Schema) -> None:
+    text = "Kari Halvorsen was born in Bergen, Norway, on 2 May 1961. She leads Halvorsen Marine Systems AS."
+    (found,) = extract([text], bundle, schema)
+    names = {entity.name: entity.type for entity in found.resolved.entities}
+    assert names["Kari Halvorsen"] == "Person"
+    assert names["1961-05-02"] == "Date"
+    assert {statement.relation for statement in found.statements} >= {"BORN_IN", "BORN_ON"}
+    for evidence in found.evidence:
+        assert evidence.text == text[evidence.start : evidence.end]
+
+
+def test_a_document_says_the_same_whatever_else_is_in_its_batch(bundle: Bundle, linker: Linker) -> None:
+    together = extract(TEXTS, bundle, linker=linker)
+    assert sum(len(found.resolved.analysis.mentions) for found in together) > 100
+    assert any(said(found)[2] for found in together)
+    for text, found in zip(TEXTS, together, strict=True):
+        (alone,) = extract([text], bundle, linker=linker, threads=1)
+        assert said(alone) == said(found)
+
+
+def test_an_empty_text_and_an_empty_register_are_no_errors(
+    tmp_path: Path, bundle: Bundle, schema: Schema, encoder: SentenceEncoder
+) -> None:
+    path = tmp_path / "register.csv"
+    path.write_text("id,name,type\n", encoding="utf-8")
+    empty = make_linker(load_register(path, schema), encoder)
+    nothing, something = extract(["", "Acme Ltd is based in Rome."], bundle, linker=empty)
+    assert not nothing.resolved.entities
+    assert something.resolved.entities

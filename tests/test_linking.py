@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import SAMPLES, analysis
+from transforms.linking import Linker, link, make_linker
+from transforms.register import load_register
+from transforms.resolving import resolve
+from transforms.schema import Schema
+from transforms.sentence_encoder import SentenceEncoder
+
+
+@pytest.fixture(scope="module")
+def linker(schema: Schema, encoder: SentenceEncoder) -> Linker:
+    return make_linker(load_register(SAMPLES / "register.csv", schema), encoder)
+
+
+def linked(linker: Linker, text: str, *names: tuple[str, str]) -> list[str | None]:
+    """The register ids of a text's entities, in the order of their first mention."""
+    return [entity.register_id for entity in link(linker, resolve(analysis(text, list(names)))).entities]
+
+
+def test_namesakes_are_told_apart_by_what_the_document_says(linker: Linker) -> None:
+    hms = ("HMS", "Organisation")
+    assert linked(linker, "HMS makes mooring winches and deck cranes in Bergen.", hms) == ["ORG-0001"]
+    assert linked(linker, "HMS of Esbjerg is a Danish ship chandler.", hms) == ["ORG-0002"]
+
+
+def test_spellings_and_misspellings_find_their_entry(linker: Linker) -> None:
+    text = "Halvorsen Marine Sytems AS and Kettleby and Rowe met."
+    names = [("Halvorsen Marine Sytems AS", "Organisation"), ("Kettleby and Rowe", "Organisation")]
+    assert linked(linker, text, *names) == ["ORG-0001", "ORG-0003"]
+
+
+def test_what_the_register_lacks_stays_unlinked(linker: Linker) -> None:
+    text = "Contoso Bakeries of Palermo baked bread for Jane Doe in Reykjavik."
+    names = [("Contoso Bakeries", "Organisation"), ("Jane Doe", "Person"), ("Reykjavik", "Location")]
+    assert linked(linker, text, *names) == [None, None, None]
+
+
+def test_two_entities_that_are_one_entry_become_one(linker: Linker) -> None:
+    text = "Kettleby & Rowe plc has its seat in Leeds. K&R makes gearboxes."
+    found = link(linker, resolve(analysis(text, [("Kettleby & Rowe plc", "Organisation"), ("K&R", "Organisation")])))
+    (entity,) = found.entities
+    assert entity.register_id == "ORG-0003"
+    assert len(entity.mentions) == 2
+    assert entity.aliases == ("K&R", "Kettleby & Rowe plc")
