@@ -29,13 +29,19 @@ def main() -> None:
         manifest = json.loads((options.bundle / "manifest.json").read_text(encoding="utf-8"))
         (options.bundle / "MODEL_CARD.md").write_text(model_card(manifest), encoding="utf-8")
         return
+    try:
+        print(_build(options))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{parser.prog}: {error}") from error
+
+
+def _build(options: argparse.Namespace) -> Path:
     from export_onnx import recipes
 
     if options.command == "train":
         work = options.work / options.config.stem
-        print(recipes.build_structure_bundle(options.config, options.data, work, options.target))
-    else:
-        print(recipes.build_sentence_encoder(options.work, options.target))
+        return recipes.build_structure_bundle(options.config, options.data, work, options.target)
+    return recipes.build_sentence_encoder(options.work, options.target)
 
 
 if __name__ == "__main__":

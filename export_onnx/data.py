@@ -74,7 +74,13 @@ RE3D_RELATIONS = {
 
 
 def load(root: Path) -> list[DataSet]:
-    """Every set of `root` (the folder `open/`), split into train and dev parts."""
+    """Every set of `root` (the folder `open/`), split into train and dev parts.
+
+    Raises:
+        ValueError: `root` is no folder, or a line of a set is malformed; says which.
+    """
+    if not root.is_dir():
+        raise ValueError(f"{root}: no such folder; name the one that holds the training sets with --data")
     return [
         _redocred(root / "redocred"),
         _re3d(root / "re3d"),

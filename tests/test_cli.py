@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from kg_sink import server
+from kg_sink.connection import prepare
 from kg_sink.view import COLOURS
 from pipelines.cli import cli
 from pipelines.graph_commands import register_commands
@@ -147,6 +152,42 @@ def test_a_wrong_password_ends_before_any_model_runs(graph: server.Connection, t
     ran = tripleflow("run", "a.txt", "--graph", graph.uri, cwd=tmp_path)
     assert ran.code == 2
     assert "NEO4J_PASSWORD" in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+    assert not (tmp_path / "dead-letters").exists()
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[server.Connection]:
+    """A graph with one document, and a user who may only read it."""
+    folder = tmp_path / "kg"
+    connection = server.start(folder).connection
+    prepare(connection)
+    server.stop(folder)
+    groups, users = folder / "config" / "server-groups.json", folder / "config" / "server-users.jsonl"
+    content = json.loads(groups.read_text())
+    content["databases"]["*"]["groups"]["reader"] = {"access": [], "types": {"*": {"access": ["readRecord"]}}}
+    groups.write_text(json.dumps(content))
+    salt, rounds = "c2FsdA==", 65536
+    hashed = base64.b64encode(hashlib.pbkdf2_hmac("sha256", b"only-to-read", salt.encode(), rounds, 32)).decode()
+    password = f"PBKDF2WithHmacSHA256${rounds}${salt}${hashed}"
+    with users.open("a") as file:
+        file.write(json.dumps({"name": "reader", "databases": {"kg": ["reader"]}, "password": password}))
+    found = server.start(folder).connection
+    yield replace(found, user="reader", password="only-to-read")
+    server.wipe(folder)
+
+
+def test_a_server_that_may_only_be_read_ends_before_any_model_runs(
+    reader: server.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("Acme is in Rome.")
+    monkeypatch.setenv("NEO4J_USERNAME", reader.user)
+    monkeypatch.setenv("NEO4J_PASSWORD", reader.password)
+    monkeypatch.setenv("NEO4J_DATABASE", reader.database)
+    assert tripleflow("query", "counts", "--graph", reader.uri, cwd=tmp_path).code == 0
+    ran = tripleflow("run", "a.txt", "--graph", reader.uri, cwd=tmp_path)
+    assert ran.code == 2
+    assert "does not let this user write" in ran.err
     assert len(ran.err.strip().splitlines()) == 1
     assert not (tmp_path / "dead-letters").exists()
 

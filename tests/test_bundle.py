@@ -1,0 +1,64 @@
+"""A bundle is refused unless every file is the one that was exported."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from transforms.bundle import BUNDLES, DEFAULT_BUNDLE, MANIFEST, SENTENCE_ENCODER, BundleError, load_bundle, verify
+
+
+def rewrite(folder: Path, **fields: object) -> None:
+    path = folder / MANIFEST
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, **fields}), encoding="utf-8")
+
+
+def drop(folder: Path, field: str) -> None:
+    path = folder / MANIFEST
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content[field]
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"x")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: append(folder / "model.onnx"), r"model\.onnx: its SHA-256 is not the manifest's"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), r"tokenizer\.json: missing"),
+        (lambda folder: (folder / MANIFEST).write_text("{"), "not valid JSON"),
+        (lambda folder: (folder / MANIFEST).unlink(), r"no manifest\.json"),
+        (lambda folder: drop(folder, "files"), "field 'files' is missing"),
+        (lambda folder: drop(folder, "thresholds"), "field 'thresholds' is missing"),
+        (lambda folder: rewrite(folder, files={"../x": "0"}), "leaves the folder"),
+    ],
+)
+def test_a_damaged_bundle_is_refused(damage: Callable[[Path], None], message: str, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(DEFAULT_BUNDLE, folder)
+    damage(folder)
+    with pytest.raises(BundleError, match=message):
+        load_bundle(folder)
+
+
+def test_a_bundle_for_another_task_is_refused() -> None:
+    with pytest.raises(BundleError, match="not for 'structure'"):
+        load_bundle(SENTENCE_ENCODER)
+
+
+def test_what_ships_is_small_and_names_its_data_and_licences() -> None:
+    assert sum(path.stat().st_size for path in BUNDLES.rglob("*") if path.is_file()) < 60_000_000
+    manifest = verify(DEFAULT_BUNDLE)
+    assert {"opset", "onnxruntime", "torch", "encoder", "command", "metrics", "licence"} <= manifest.content.keys()
+    assert all(row["licence"] and row["source"] for row in manifest.get("data"))
+    assert len(manifest.get("relations")) >= 20
+    assert not any("benchmark" in json.dumps(row) for row in manifest.get("data"))

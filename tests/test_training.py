@@ -1,0 +1,118 @@
+"""The training library: what the losses say, what the readers make of the sets, and one recipe from end to end."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install -e '.[train]'")
+
+from export_onnx import redocred  # noqa: E402
+from export_onnx.crf import Crf, bio_labels  # noqa: E402
+from export_onnx.data import COARSE, RE3D, conll, load  # noqa: E402
+from export_onnx.training import adaptive_threshold_loss  # noqa: E402
+from tests.conftest import ROOT  # noqa: E402
+from tests.training_data import redocred_document, write_training_data  # noqa: E402
+from transforms.bundle import load_bundle  # noqa: E402
+from transforms.extracting import extract  # noqa: E402
+
+
+def test_crf_loss_marginalises_over_what_the_annotation_leaves_open() -> None:
+    torch.manual_seed(1)
+    labels = bio_labels(["A", "B"])
+    crf = Crf(labels)
+    torch.nn.init.normal_(crf.start)
+    torch.nn.init.normal_(crf.moves)
+    emissions = torch.randn(1, 3, len(labels))
+    allowed = torch.zeros(1, 3, len(labels), dtype=torch.bool)
+    allowed[0, 0, [0, 1]] = allowed[0, 1, [0, 2, 3]] = allowed[0, 2, 0] = True
+    start, moves = crf.scores()
+    scores = {
+        path: start[path[0]]
+        + sum(emissions[0, word, label] for word, label in enumerate(path))
+        + sum(moves[a, b] for a, b in itertools.pairwise(path))
+        for path in itertools.product(range(len(labels)), repeat=3)
+    }
+    fits = [path for path in scores if all(allowed[0, word, label] for word, label in enumerate(path))]
+    assert len(fits) == 6
+    everything = torch.logsumexp(torch.stack(list(scores.values())), 0)
+    wanted = everything - torch.logsumexp(torch.stack([scores[path] for path in fits]), 0)
+    assert crf.loss(emissions, allowed, torch.tensor([3])).item() == pytest.approx(wanted.item(), abs=1e-4)
+
+
+def test_adaptive_threshold_loss_leaves_unclear_labels_out() -> None:
+    logits = torch.tensor([[0.5, 2.0, -1.0, 7.0]])
+    holds_one, third_unclear = torch.tensor([[1, 0, -1]]), logits.clone()
+    third_unclear[0, 3] = -3.0
+    loss = adaptive_threshold_loss(logits, holds_one)
+    # ATLOP, equations 6 to 8: the relation above the threshold, the threshold above what does not hold.
+    above = -torch.log_softmax(torch.tensor([0.5, 2.0]), 0)[1]
+    below = -torch.log_softmax(torch.tensor([0.5, -1.0]), 0)[0]
+    assert loss.item() == pytest.approx((above + below).item(), abs=1e-5)
+    assert adaptive_threshold_loss(third_unclear, holds_one).item() == pytest.approx(loss.item(), abs=1e-5)
+
+
+def test_facts_come_down_to_the_mentions_that_state_them() -> None:
+    example = redocred.example(redocred_document())
+    spans = [example.text[span.start : span.end] for span in example.spans]
+    assert spans == ["Ann Lee", "Rome", "Bo Ek"]
+    # P25 is "mother": turned around, it is PARENT_OF. Where Bo Ek was born is not said of these mentions.
+    assert set(example.relations) == {(0, "BORN_IN", 1), (0, "PARENT_OF", 2)}
+    assert set(example.unclear) == {(2, "BORN_IN", 1)}
+
+
+def test_a_label_that_means_several_types_stays_open_between_them() -> None:
+    assert COARSE["MISC"] == {"Product", "Event", "Other"}
+    assert RE3D["Nationality"] == {"Location", "Other"}
+
+
+def test_a_malformed_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("Ann\tB-PER\nLee\n")
+    with pytest.raises(ValueError, match=r"a\.conll, line 2: a token and its tag are needed"):
+        conll(path, COARSE, frozenset(), one_document=False)
+
+
+def test_missing_data_are_said_in_one_line(tmp_path: Path) -> None:
+    config = ROOT / "export_onnx" / "configs" / "enterprise.yaml"
+    command = [sys.executable, "-m", "export_onnx", "train", str(config), "--data", str(tmp_path / "nowhere")]
+    done = subprocess.run([*command, "--work", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode != 0
+    assert "nowhere" in done.stderr
+    assert "--data" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_one_command_trains_exports_and_checks_a_bundle_that_runs(tmp_path: Path) -> None:
+    data = write_training_data(tmp_path / "open")
+    assert all(part.train and part.dev for part in load(data))
+    config = tmp_path / "tiny.yaml"
+    config.write_text("{name: tiny, version: '1', epochs: 1, warmup: 2, most: {redocred: 24}}")
+    target = tmp_path / "bundle"
+    command = [sys.executable, "-m", "export_onnx", "train", str(config), "--data", str(data)]
+    command += ["--work", str(tmp_path / "work"), "--target", str(target)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    bundle = load_bundle(target)
+    assert bundle.manifest.model == "tiny@1"
+    assert abs(bundle.manifest.content["metrics"]["int8"]["entities"] - _fp32(target)) <= 10
+    assert "## Entities" in (target / "MODEL_CARD.md").read_text(encoding="utf-8")
+    (found,) = extract(["Ann Lee visited Rome."], bundle)
+    assert found.resolved.analysis.model == "tiny@1"
+    # Run again, it finds its finished epoch and only exports.
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert again.returncode == 0, again.stderr
+    assert "epoch 1/1" in done.stderr
+    assert "epoch 1/1" not in again.stderr
+    assert (target / "model.onnx").read_bytes()
+    assert load_bundle(target).manifest.content["files"] == bundle.manifest.content["files"]
+
+
+def _fp32(folder: Path) -> float:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return float(manifest["metrics"]["fp32"]["entities"])
