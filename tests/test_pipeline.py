@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import subprocess
+import sys
+import tarfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from kg_sink.exporting import canonical_export
 from kg_sink.queries import run_query
 from samples.score import score
 from tests.broken import make_broken
-from tests.conftest import SAMPLES, SampleRun, tripleflow
+from tests.conftest import ROOT, SAMPLES, SampleRun, tripleflow
 from transforms.letter_box import read_letters
 
 SEVEN = {"txt", "md", "html", "pdf", "docx", "eml", "image"}
@@ -161,9 +164,6 @@ def test_dead_letters_are_replayed_once_the_cause_is_mended(tmp_path: Path) -> N
 
 
 def test_the_job_runs_as_a_module(tmp_path: Path, graph: server.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    import subprocess
-    import sys
-
     (tmp_path / "a.txt").write_text("Kari Halvorsen was born in Bergen on 2 May 1961.")
     monkeypatch.setenv("NEO4J_USERNAME", graph.user)
     monkeypatch.setenv("NEO4J_PASSWORD", graph.password)
@@ -173,3 +173,18 @@ def test_the_job_runs_as_a_module(tmp_path: Path, graph: server.Connection, monk
     assert done.returncode == 0, done.stderr
     found = run_query(graph, "MATCH (p:Person {name: 'Kari Halvorsen'}) RETURN p.name AS name")
     assert found == [{"name": "Kari Halvorsen"}]
+
+
+def test_what_beam_ships_to_its_workers_holds_schemas_and_models(tmp_path: Path) -> None:
+    # As Beam calls it for --setup_file where the package `build` is not installed.
+    tree = tmp_path / "tree"
+    ignored = shutil.ignore_patterns(".*", "build", "graph", "out", "*.egg-info", "samples", "tests")
+    shutil.copytree(ROOT, tree, ignore=ignored)
+    command = [sys.executable, "setup.py", "-q", "sdist", "--dist-dir", str(tmp_path)]
+    subprocess.run(command, cwd=tree, capture_output=True, timeout=300, check=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as file:
+        names = {name.partition("/")[2] for name in file.getnames()}
+    shipped = [path for path in (ROOT / "transforms").glob("*/**/*") if path.suffix in {".onnx", ".yaml", ".json"}]
+    assert len(shipped) >= 7
+    assert names >= {path.relative_to(ROOT).as_posix() for path in shipped}
