@@ -19,6 +19,7 @@ demo: .venv/run
 	@printf 'How is Ingrid Solberg connected with Leeds?\n'
 	@$(BIN)/tripleflow query paths "Ingrid Solberg" Leeds --hops 3
 	$(BIN)/tripleflow view --out out/graph.html
+	$(BIN)/tripleflow view "Halvorsen Marine" --hops 2 --limit 60 --out out/halvorsen.html
 
 test: .venv/test lint browser
 	$(BIN)/python -m pytest

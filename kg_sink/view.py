@@ -70,8 +70,8 @@ def render(rows: list[Row], title: str) -> str:
             Node(
                 id=key,
                 caption=node["name"],
-                caption_size=2,
-                size=14 + min(30, 3 * node["degree"]),
+                caption_size=1,  # larger ones do not fit: names are cut in the middle of a word
+                size=20 + min(30, 3 * node["degree"]),
                 properties={"type": node["type"], "id": key},
             )
             for key, node in nodes.items()

@@ -99,11 +99,12 @@ def test_the_picture_opens_in_a_browser_without_a_network(sample_run: SampleRun,
     ran = tripleflow("view", "--graph", str(sample_run.graph), "--out", str(page), cwd=tmp_path)
     assert ran.code == 0, ran.err
     drawn: set[str] = set()
-    for _ in range(3):  # how far the layout has come by the time of the picture is the machine's affair
+    for _ in range(4):  # now and then a picture is taken before the first frame is drawn
         subprocess.run(
             [
                 browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--window-size=1400,1000",
-                "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND", "--timeout=15000",
+                "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND",
+                "--virtual-time-budget=30000",  # of the page's own clock: the layout has come to rest by then
                 f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={picture}", page.as_uri(),
             ],
             capture_output=True, timeout=120, check=True,

@@ -66,6 +66,10 @@ def test_values(kind: str, text: str, value: str) -> None:
     assert found.text == value
 
 
+def test_a_number_is_the_same_however_it_is_spaced() -> None:
+    assert normalise("Number", "40  MV ZEEDUIN AURORA") == normalise("Number", "40 MV ZEEDUIN AURORA")
+
+
 @pytest.mark.parametrize(("kind", "text"), [("Date", "Monday"), ("Date", "3 March"), ("Money", "a fortune")])
 def test_what_gives_no_value(kind: str, text: str) -> None:
     assert normalise(kind, text) is None

@@ -114,7 +114,7 @@ def number_value(text: str) -> Value | None:
     """Number and unit, as in "1200 tonne"; None if the text holds none or several."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = _quantity_parser()(text)
+        found = _quantity_parser()(" ".join(text.split()))
     if len(found) != 1:
         return None
     quantity = found[0]
