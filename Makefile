@@ -42,13 +42,14 @@ lint: .venv/test
 
 # One test opens the picture in a real browser; without one it is skipped, and says so.
 browser:
-	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	@if command -v chromedriver >/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "installing Chromium, which one test needs"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+	    chromium chromium-driver; } >/dev/null \
 	    || echo "Chromium cannot be installed: the test that opens the picture will be skipped"; \
 	else \
-	  echo "no Chromium here: the test that opens the picture will be skipped; install Chromium to run it"; \
+	  echo "no ChromeDriver here: the test that opens the picture will be skipped; install Chromium and its driver"; \
 	fi
 
 clean:

