@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-FORBIDDEN = -1e4
+from transforms.decoding import FORBIDDEN
 
 
 def bio_labels(types: Sequence[str]) -> list[str]:

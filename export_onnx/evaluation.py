@@ -11,7 +11,7 @@ import numpy as np
 
 from export_onnx.examples import RELATIONS, Span
 from export_onnx.windows import TrainingBatch, TrainingWindow, collate
-from transforms.decoding import CrfScores, labelled_spans, viterbi
+from transforms.decoding import CrfScores, labelled_spans, part_sentences, viterbi
 
 #: A batch → emissions [B, W, L] and relation logits [B, P, 1 + R].
 Forward = Callable[[TrainingBatch], tuple[np.ndarray, np.ndarray]]
@@ -56,6 +56,7 @@ def run(
     for first in range(0, len(order), 16):
         batch = collate(order[first : first + 16], chooser)
         emissions, logits = forward(batch)
+        part_sentences(crf, emissions, [window.tokens.sentences for window in batch.windows])
         paths = viterbi(crf, emissions, batch.words.numpy())
         for window, path in zip(batch.windows, paths, strict=True):
             found = labelled_spans(crf.labels, path[: len(window.tokens.starts)])

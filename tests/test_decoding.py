@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from transforms.decoding import CrfScores, labelled_spans, marginals, viterbi
+from transforms.decoding import CrfScores, labelled_spans, marginals, part_sentences, viterbi
 
 LABELS = ("O", "B-A", "I-A", "B-B", "I-B")
 
@@ -45,6 +45,19 @@ def test_viterbi_and_marginals_equal_enumeration(crf: CrfScores) -> None:
         for word, label in itertools.product(range(count), range(5)):
             expected = sum(np.exp(s - top) for p, s in scores.items() if p[word] == label) / total
             assert found[row, word, label] == pytest.approx(expected, abs=1e-4)
+
+
+def test_no_mention_runs_on_into_the_next_sentence(crf: CrfScores) -> None:
+    emissions = np.zeros((2, 4, 5), dtype=np.float32)
+    emissions[:, 0, 1] = emissions[:, 1:, 2] = 9.0  # B-A I-A I-A I-A
+    words = np.array([4, 3])
+    assert viterbi(crf, emissions, words).tolist() == [[1, 2, 2, 2], [1, 2, 2, 0]]
+    part_sentences(crf, emissions, [np.array([0, 0, 1, 1]), np.array([3, 3, 3])])
+    paths = viterbi(crf, emissions, words)
+    assert paths[0, 2] not in (2, 4)
+    assert paths[0, :2].tolist() == [1, 2]
+    assert paths[1].tolist() == [1, 2, 2, 0]
+    assert marginals(crf, emissions, words)[0, 2, [2, 4]].max() < 1e-6
 
 
 def test_labelled_spans() -> None:

@@ -15,6 +15,10 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 
+#: A score that no path can afford.
+FORBIDDEN = -1e4
+
+
 @dataclass(frozen=True, slots=True)
 class CrfScores:
     """A linear-chain CRF's scores over `labels`."""
@@ -44,6 +48,17 @@ def viterbi(crf: CrfScores, emissions: FloatArray, words: IntArray) -> IntArray:
         path[:, step - 1] = pointers[step, rows, path[:, step]]
     path[np.arange(width) >= words[:, None]] = 0
     return path
+
+
+def part_sentences(crf: CrfScores, emissions: FloatArray, sentences: Sequence[IntArray]) -> None:
+    """Forbid, in place, that a mention runs on from one sentence into the next.
+
+    Emissions [B, W, L]; of each window the sentence of each of its words.
+    """
+    inside = np.array([label.startswith("I-") for label in crf.labels])
+    for row, sentence in enumerate(sentences):
+        first = np.flatnonzero(np.diff(sentence, prepend=-1))
+        emissions[np.ix_([row], first, inside)] = FORBIDDEN
 
 
 def _logsumexp(scores: FloatArray, axis: int) -> FloatArray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.bundle import Bundle
-from transforms.decoding import FloatArray, labelled_spans, marginals, viterbi
+from transforms.decoding import FloatArray, labelled_spans, marginals, part_sentences, viterbi
 from transforms.features import Batch, WindowTokens, pad
 
 
@@ -40,6 +40,7 @@ def tag(bundle: Bundle, windows: Sequence[WindowTokens]) -> TaggedBatch:
     emissions, states = bundle.tagger.run(
         None, {"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask, "starts": batch.starts}
     )
+    part_sentences(bundle.crf, emissions, [window.sentences for window in windows])
     paths = viterbi(bundle.crf, emissions, batch.words)
     probabilities = marginals(bundle.crf, emissions, batch.words)
     spans = [
