@@ -109,7 +109,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
         job.model,
         job.schema,
         threads=default_threads(workers or 1),
-        streaming=bool(options.view_as(StandardOptions).streaming),
+        clocked=_has_clock(options.view_as(StandardOptions)),
     )
     dead = []
     documents, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column)
@@ -132,6 +132,12 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
         counted | "Tables" >> WriteTables(job.parquet)
     letters = tuple(dead) | beam.Flatten() | "CountDead" >> beam.Map(count_dead)
     letters | "ProgressDead" >> beam.ParDo(Tap(job.progress)) | "Letters" >> WriteLetters(job.dead_letters, job.run)
+
+
+def _has_clock(options: StandardOptions) -> bool:
+    """Whether batches may wait for a time: in a stream, and not on the local runner, which has no real-time timers."""
+    runner = str(options.runner or "DirectRunner")
+    return bool(options.streaming) and not runner.endswith("DirectRunner")
 
 
 def run(options: PipelineOptions, job: Job) -> Any:

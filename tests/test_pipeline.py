@@ -175,6 +175,18 @@ def test_the_job_runs_as_a_module(tmp_path: Path, graph: server.Connection, monk
     assert found == [{"name": "Kari Halvorsen"}]
 
 
+def test_options_of_beam_pass_through(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Kari Halvorsen was born in Bergen on 2 May 1961.")
+    folder = tmp_path / "kg"
+    try:
+        options = ("--streaming", "--runner", "DirectRunner", "--job_name=check")
+        ran = tripleflow("run", "a.txt", *options, "--graph", str(folder), cwd=tmp_path)
+    finally:
+        server.wipe(folder)
+    assert ran.code == 0, ran.err
+    assert "BORN_IN 1" in ran.out
+
+
 def test_what_beam_ships_to_its_workers_holds_schemas_and_models(tmp_path: Path) -> None:
     # As Beam calls it for --setup_file where the package `build` is not installed.
     tree = tmp_path / "tree"

@@ -55,10 +55,10 @@ def part_sentences(crf: CrfScores, emissions: FloatArray, sentences: Sequence[In
 
     Emissions [B, W, L]; of each window the sentence of each of its words.
     """
-    inside = np.array([label.startswith("I-") for label in crf.labels])
+    inside = np.flatnonzero([label.startswith("I-") for label in crf.labels])
     for row, sentence in enumerate(sentences):
         first = np.flatnonzero(np.diff(sentence, prepend=-1))
-        emissions[np.ix_([row], first, inside)] = FORBIDDEN
+        emissions[row, first[:, None], inside] = FORBIDDEN
 
 
 def _logsumexp(scores: FloatArray, axis: int) -> FloatArray:

@@ -151,10 +151,10 @@ def _assemble(bundle: Bundle, document: Segmented, parts: Sequence[_Part]) -> An
 class StructureModelHandler(ModelHandler[Segmented, "Analysis | DeadLetter", Bundle]):
     """Runs a bundle of the task `structure` over segmented documents."""
 
-    def __init__(self, path: str, schema: Schema, *, threads: int = 1, streaming: bool = False) -> None:
-        """`threads` sessions run side by side in each process; `streaming` bounds the wait for a full batch."""
-        # Beam's batches by length need a clock, which only a stream has; in a batch job the number of subtokens
-        # bounds the batch and the windows are sorted inside it.
+    def __init__(self, path: str, schema: Schema, *, threads: int = 1, clocked: bool = False) -> None:
+        """`threads` sessions run side by side in each process; `clocked` bounds the wait for a full batch."""
+        # Beam's batches by length need real-time timers, which not every runner has; without them the number of
+        # subtokens bounds the batch. The windows are sorted inside it in either case.
         waiting: dict[str, Any] = (
             {
                 "max_batch_duration_secs": 1,
@@ -162,7 +162,7 @@ class StructureModelHandler(ModelHandler[Segmented, "Analysis | DeadLetter", Bun
                 "batch_bucket_boundaries": [256, 1024, 4096, 16384],
                 "max_batch_size": 256,
             }
-            if streaming
+            if clocked
             else {"max_batch_size": BATCH_SUBTOKENS, "min_batch_size": BATCH_SUBTOKENS, "element_size_fn": len}
         )
         super().__init__(**waiting)
