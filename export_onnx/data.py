@@ -16,6 +16,7 @@ from typing import Any
 
 from export_onnx import redocred
 from export_onnx.examples import ENTITY_TYPES, Example, Span, detokenized
+from transforms.records import VALUE_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,6 @@ class DataSet:
     dev: list[Example]
 
 
-VALUES = frozenset({"Date", "Money", "Number"})
 Labels = dict[str, frozenset[str]]
 
 
@@ -105,7 +105,7 @@ def _redocred(folder: Path) -> DataSet:
 
 
 def _crossner(folder: Path) -> DataSet:
-    unmarked = frozenset({"Date", "Money", "Number"})
+    unmarked = VALUE_TYPES
 
     def read(part: str) -> list[Example]:
         return [
@@ -118,7 +118,7 @@ def _crossner(folder: Path) -> DataSet:
 
 
 def _wnut17(folder: Path) -> DataSet:
-    unmarked = frozenset({"Date", "Money", "Number", "Event", "Other"})
+    unmarked = VALUE_TYPES | {"Event", "Other"}
     parts = [conll(folder / f"{part}.conll", WNUT17, unmarked, one_document=False) for part in ("train", "dev")]
     return DataSet("wnut17", "CC-BY 4.0", "WNUT 2017 (Derczynski et al. 2017)", *parts)
 
@@ -133,7 +133,7 @@ def _btc(folder: Path) -> DataSet:
 
 
 def _sec_filings(folder: Path) -> DataSet:
-    unmarked = frozenset({"Date", "Money", "Number"})
+    unmarked = VALUE_TYPES
     # "Borrower" and "Lender" are tagged as persons there: roles, not names. They are left open.
     roles = frozenset({"borrower", "lender"})
     documents = conll(folder / "train_FIN5.txt", COARSE, unmarked, one_document=True, not_names=roles)
@@ -164,7 +164,7 @@ def _re3d_example(text: str, entities: Sequence[dict[str, Any]], links: Sequence
         if not types or end <= start:
             continue
         start = _skip_article(text, start, end)
-        named = any(c.isupper() or c.isdigit() for c in text[start:end]) or types & VALUES
+        named = any(c.isupper() or c.isdigit() for c in text[start:end]) or types & VALUE_TYPES
         spans[int(entity["begin"]), int(entity["end"])] = Span(start, end, types, bool(named))
     kept = _without_overlaps(spans.values())
     index = {(span.start, span.end): i for i, span in enumerate(kept)}

@@ -11,9 +11,7 @@ from rapidfuzz import fuzz, process
 
 from kg_sink.connection import GraphError, with_driver
 from kg_sink.server import Connection
-
-#: Types of entities that are values.
-VALUE_TYPES = frozenset({"Date", "Money", "Number"})
+from transforms.records import VALUE_TYPES
 
 Row = dict[str, Any]
 

@@ -20,7 +20,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from transforms.names import folded
-from transforms.values import VALUE_TYPES, normalise
+from transforms.records import VALUE_TYPES
+from transforms.values import normalise
 
 GOLD = Path(__file__).parent / "gold"
 TYPES = frozenset({"Person", "Organisation", "Location", "Date", "Money", "Product", "Event"})

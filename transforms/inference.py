@@ -21,7 +21,7 @@ from transforms.counting import add_seconds
 from transforms.dead_letters import letter
 from transforms.features import WindowTokens
 from transforms.patterns import pattern_mentions
-from transforms.records import Analysis, DeadLetter, Mention, Relation
+from transforms.records import VALUE_TYPES, Analysis, DeadLetter, Mention, Relation
 from transforms.relations import WindowMention, WindowRelation, relate
 from transforms.schema import Schema
 from transforms.segmenting import Segmented
@@ -31,8 +31,6 @@ from transforms.tagging import WordSpan, tag
 RECTANGLE = 8
 #: Subtokens that Beam collects before it calls the model.
 BATCH_SUBTOKENS = 32_768
-#: What has a form (see `patterns`) replaces what the tagger says of these.
-_FORMAL = frozenset({"Date", "Money", "Number"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +102,14 @@ def _merge(
     spans: Sequence[WordSpan],
     formal: Sequence[tuple[int, int, str]],
 ) -> list[WindowMention]:
-    """The tagger's spans and the formal ones of a window, mapped to the schema's types."""
+    """The tagger's spans and the formal ones of a window, mapped to the schema's types.
+
+    What has a form (see `patterns`) replaces what the tagger says of values.
+    """
     exact = [span for start, end, kind in formal if (span := _formal_span(window, start, end, kind)) is not None]
-    named = [s for s in spans if s.label not in _FORMAL]
+    named = [s for s in spans if s.label not in VALUE_TYPES]
     exact = [e for e in exact if not any(_overlap(e, s) for s in named)]
-    rest = [s for s in spans if s.label in _FORMAL and not any(_overlap(e, s) for e in exact)]
+    rest = [s for s in spans if s.label in VALUE_TYPES and not any(_overlap(e, s) for e in exact)]
     merged = sorted([*named, *exact, *rest], key=lambda s: s.first)
     return [
         WindowMention(span, schema.type_of_label[span.label], bundle.types.index(span.label))

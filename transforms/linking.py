@@ -21,12 +21,11 @@ from transforms.counting import add_seconds
 from transforms.dead_letters import letter
 from transforms.decoding import FloatArray
 from transforms.names import folded, is_short_organisation, is_short_person, name_key
-from transforms.records import Analysis, DeadLetter, Entity, Resolved
+from transforms.records import VALUE_TYPES, Analysis, DeadLetter, Entity, Resolved
 from transforms.register import Register, load_register
 from transforms.resolving import MESSAGE
 from transforms.schema import Schema
 from transforms.sentence_encoder import SentenceEncoder, load_sentence_encoder
-from transforms.values import VALUE_TYPES
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+#: Types whose entities are values: two mentions are one entity if their values are.
+VALUE_TYPES = frozenset({"Date", "Money", "Number"})
+
 
 def key(prefix: str, *parts: object) -> str:
     """A short stable key: the prefix and 128 bits of SHA-256 over the parts, each closed off from the next."""

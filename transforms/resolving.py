@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from transforms.names import is_acronym, is_short_organisation, is_short_person, name_key
-from transforms.records import Analysis, Entity, Mention, Relation, Resolved, key
-from transforms.values import VALUE_TYPES, normalise
+from transforms.records import VALUE_TYPES, Analysis, Entity, Mention, Relation, Resolved, key
+from transforms.values import normalise
 
 HEADERS = "headers@1"
 MESSAGE = "Message"

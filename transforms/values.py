@@ -14,9 +14,6 @@ from babel.numbers import list_currencies
 from dateparser.date import DateDataParser
 from price_parser import Price
 
-#: Types whose entities are values: two mentions are one entity if their values are.
-VALUE_TYPES = frozenset({"Date", "Money", "Number"})
-
 _SIGNS = {
     "$": "USD",
     "US$": "USD",

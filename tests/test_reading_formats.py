@@ -1,0 +1,277 @@
+"""PDF, Word, mail, images and tables: made here by real libraries, read back."""
+
+import json
+import zipfile
+from email.message import EmailMessage
+
+import docx
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen import canvas
+
+from tests.reading_files import make_mail, picture_of, read_all, read_one, write, write_pdf
+from transforms.reading import Limits, ReadError, read_blob
+from transforms.reading.text import Line, join_lines, join_words
+from transforms.records import Blob, DeadLetter, Document
+
+# PDF
+
+
+def test_pdf_pages_and_paragraphs(tmp_path):
+    first = [
+        "Acme Holding announced on Tuesday that it will complete its acqui-",
+        "sition of Müller GmbH in Berlin. The well-known company has a",
+        "well-",
+        "known brand.",
+        "",
+        "A second paragraph begins after a gap, and names Jane Doe as the",
+        "new head of research.",
+    ]
+    path = write_pdf(tmp_path / "a.pdf", first, ["Page two begins here and says a little more."])
+    document = read_one(path)
+    assert document.text.split("\n") == [
+        "Acme Holding announced on Tuesday that it will complete its acquisition of Müller GmbH in Berlin. "
+        "The well-known company has a well-known brand.",
+        "A second paragraph begins after a gap, and names Jane Doe as the new head of research.",
+        "Page two begins here and says a little more.",
+    ]
+    assert len(document.pages) == 2
+    assert document.text[document.pages[1] :].startswith("Page two begins")
+    assert (document.language, document.ocr) == ("en", False)
+
+
+def test_pdf_title_is_its_metadata_else_its_first_line(tmp_path):
+    pdf = canvas.Canvas(str(tmp_path / "a.pdf"))
+    pdf.setTitle("Annual Report")
+    pdf.drawString(72, 700, "Some text of the report.")
+    pdf.save()
+    assert read_one(tmp_path / "a.pdf").title == "Annual Report"
+    assert read_one(write_pdf(tmp_path / "b.pdf", ["Some text of the report."])).title == "Some text of the report."
+
+
+def test_pdf_sentence_runs_over_the_page_end(tmp_path):
+    document = read_one(write_pdf(tmp_path / "a.pdf", ["This sentence is continued"], [], ["on the third page."]))
+    assert document.text == "This sentence is continued on the third page."
+    assert document.text[document.pages[2] :] == "on the third page."
+    assert len(document.pages) == 3
+
+
+def test_scanned_pdf_page_is_recognised(tmp_path):
+    pdf = canvas.Canvas(str(tmp_path / "scan.pdf"))
+    pdf.drawString(72, 750, "The first page has a text layer of its own.")
+    pdf.showPage()
+    pdf.drawImage(ImageReader(picture_of("Invoice from Contoso", "Total 1200 EUR")), 50, 400, 500, 200)
+    pdf.showPage()
+    pdf.save()
+    document = read_one(tmp_path / "scan.pdf")
+    assert document.ocr
+    assert document.text[document.pages[1] :].split("\n") == ["Invoice from Contoso", "Total 1200 EUR"]
+
+
+def test_word_halves_join():
+    assert join_words("an acqui-", "sition of") == "an acquisition of"
+    assert join_words("the well-", "known man", frozenset({"well-known"})) == "the well-known man"
+    assert join_words("Smith-", "Jones") == "Smith- Jones"
+    assert join_words("pages 3-", "5") == "pages 3- 5"
+
+
+def test_short_lines_are_paragraphs():
+    def line(text, row):
+        return Line(text, 50, 50 + 5 * len(text), 14 * row, 14 * row + 10, 10)
+
+    lines = [
+        "Contoso Ltd",
+        "1 Main Street",
+        "Dear Ms Lee, we are glad to tell you that the order has been",
+        "sent today.",
+    ]
+    assert join_lines([line(text, row) for row, text in enumerate(lines)]).split("\n") == [
+        *lines[:2],
+        f"{lines[2]} {lines[3]}",
+    ]
+
+
+# Word
+
+
+def test_docx_in_order_with_tables_and_margins(tmp_path):
+    word = docx.Document()
+    word.sections[0].header.paragraphs[0].text = "Contoso – confidential"
+    word.sections[0].footer.paragraphs[0].text = "Contoso Ltd, London"
+    word.add_heading("Quarterly Report", 1)
+    word.add_paragraph("Jane Doe leads the unit.")
+    table = word.add_table(rows=3, cols=2)
+    for row, texts in zip(table.rows, [("Name", "City"), ("Ann Lee", "Oslo"), ("all", "")], strict=True):
+        for cell, text in zip(row.cells, texts, strict=True):
+            cell.text = text
+    table.cell(2, 0).merge(table.cell(2, 1))
+    word.add_paragraph("The end of the report.")
+    word.add_section()
+    word.save(tmp_path / "a.docx")
+    document = read_one(tmp_path / "a.docx")
+    assert document.title == "Quarterly Report"
+    assert document.text.split("\n") == [
+        *("Contoso – confidential", "Quarterly Report", "Jane Doe leads the unit."),
+        *("Name | City", "Ann Lee | Oslo", "all", "The end of the report.", "Contoso Ltd, London"),
+    ]
+
+
+def test_docx_insertions_and_content_controls_are_read(tmp_path):
+    word = docx.Document()
+    word.add_paragraph("Signed by Jane Doe.")
+    word.save(tmp_path / "plain.docx")
+    changed = tmp_path / "changed.docx"
+    with zipfile.ZipFile(tmp_path / "plain.docx") as source, zipfile.ZipFile(changed, "w") as target:
+        for member in source.infolist():
+            data = source.read(member)
+            if member.filename == "word/document.xml":
+                data = data.replace(b"<w:p>", b"<w:sdt><w:sdtContent><w:p><w:ins w:id='1' w:author='a'>", 1)
+                data = data.replace(b"</w:p>", b"</w:ins></w:p></w:sdtContent></w:sdt>", 1)
+            target.writestr(member, data)
+    assert read_one(changed).text == "Signed by Jane Doe."
+
+
+# Mail
+
+
+def test_mail_text_facts_and_attachments(tmp_path):
+    document, *blobs = read_all(write(tmp_path / "a.eml", make_mail().as_bytes()))
+    assert document.text.split("\n") == [
+        "From: Jürgen Weiß <jw@example.com>",
+        "To: Lee, Ann <ann@example.com>, bob@example.com",
+        "Cc: Ops Team <ops@example.com>",
+        "Date: Tuesday, 3 March 2026 14:05",
+        "Subject: Übernahme der Müller GmbH — Entwurf",
+        *("", "Dear all,", "", "the draft contract is attached for your review."),
+    ]
+    subject = "Übernahme der Müller GmbH — Entwurf"
+    assert (document.title, document.date, document.language) == (subject, "2026-03-03", "en")
+    said = [
+        (document.text[slice(*f.head)], f.relation, document.text[slice(*f.tail)], f.tail_type) for f in document.facts
+    ]
+    assert said == [
+        (subject, "SENT_BY", "Jürgen Weiß", "Person"),
+        (subject, "SENT_TO", "Lee, Ann", "Person"),
+        (subject, "SENT_TO", "bob@example.com", "Person"),
+        (subject, "SENT_TO", "Ops Team", "Person"),
+        (subject, "SENT_ON", "Tuesday, 3 March 2026 14:05", "Date"),
+    ]
+    names = ["draft.txt", "a_b_c.pdf", "draft (2).txt", "Forwarded offer.eml"]
+    assert [blob.uri for blob in blobs] == [f"{tmp_path}/a.eml#{name}" for name in names]
+    assert {(blob.parent, blob.depth) for blob in blobs} == {(document.id, 1)}
+    (draft,) = read_blob(blobs[0])
+    assert (draft.text.strip(), draft.parent) == ("Draft of the contract.", document.id)
+    (inner,) = read_blob(blobs[3])
+    assert (inner.title, inner.parent) == ("Forwarded offer", document.id)
+
+
+def test_mail_with_broken_headers_has_fewer_facts(tmp_path):
+    source = (
+        b"From: =?utf-8?q?J=C3=BCrgen?= <\r\nTo: undisclosed-recipients:;\r\nDate: soon\r\n"
+        b"Subject: =?nope?b?####?= plan\r\nContent-Type: text/plain; charset=nope\r\n\r\n"
+        b"Caf\xe9 at noon, says the plan.\r\n"
+    )
+    (document,) = read_all(write(tmp_path / "a.eml", source))
+    assert "Date: soon\n" in document.text
+    assert "Café at noon" in document.text
+    assert document.date is None
+    assert not {fact.relation for fact in document.facts} & {"SENT_ON", "SENT_TO"}
+
+
+def test_mail_without_subject_states_no_facts(tmp_path):
+    (document,) = read_all(write(tmp_path / "a.eml", b"From: ann@example.com\n\nHello there.\n"))
+    assert document.facts == ()
+    assert document.title == "Hello there."
+
+
+def test_mail_of_html_only(tmp_path):
+    mail = EmailMessage()
+    mail["From"], mail["Subject"] = "ann@example.com", "Hi"
+    rows = (
+        "<table><tr><td><p>Dear Bob,</p><p>yes.</p></td></tr></table><table><tr><td>Oslo</td><td>12</td></tr></table>"
+    )
+    mail.set_content(rows, subtype="html")
+    (document,) = read_all(write(tmp_path / "a.eml", mail.as_bytes()))
+    assert document.text.split("\n")[3:] == ["Dear Bob,", "yes.", "Oslo | 12"]
+
+
+def test_too_many_attachments_and_too_deep_ones(tmp_path):
+    document, blob, *letters = read_all(
+        write(tmp_path / "a.eml", make_mail().as_bytes()), limits=Limits(max_attachments=1)
+    )
+    assert isinstance(document, Document)
+    assert isinstance(blob, Blob)
+    assert [letter.replay for letter in letters] == [{"input": f"{tmp_path}/a.eml"}]
+    with pytest.raises(ReadError, match="4 mails deep"):
+        list(read_blob(Blob("a.eml#b.txt", b"text", depth=4)))
+
+
+# Images
+
+
+@pytest.mark.parametrize("extension", ["png", "jpg", "tiff", "bmp", "webp"])
+def test_image_text(tmp_path, extension):
+    picture_of("Invoice from Contoso", "Total 1200 EUR").save(tmp_path / f"a.{extension}")
+    document = read_one(tmp_path / f"a.{extension}")
+    assert document.text.split("\n") == ["Invoice from Contoso", "Total 1200 EUR"]
+    assert (document.format, document.title, document.ocr) == ("image", "Invoice from Contoso", True)
+
+
+def test_image_paragraph_runs_over_lines(tmp_path):
+    lines = ["The board of Contoso met in Oslo and elected", "Jane Doe as its chair for the next four years."]
+    picture_of(*lines).save(tmp_path / "a.png")
+    assert read_one(tmp_path / "a.png").text == " ".join(lines)
+
+
+def test_tiff_frames_are_pages(tmp_path):
+    frames = [picture_of("The first frame"), picture_of("The second frame")]
+    frames[0].save(tmp_path / "a.tiff", save_all=True, append_images=frames[1:])
+    document = read_one(tmp_path / "a.tiff")
+    assert document.text[document.pages[1] :] == "The second frame"
+
+
+# Tables
+
+
+def test_jsonl_keeps_good_rows_beside_bad_ones(tmp_path):
+    rows = [
+        json.dumps({"text": "The first text.", "title": "One", "date": "2026-03-03T10:00:00"}),
+        '{"text": broken',
+        "",
+        json.dumps({"text": "The second text.", "id": 17}),
+        *(json.dumps(row) for row in ({"text": None}, {"text": 5}, {"body": "x"}, [1], {"text": " "})),
+    ]
+    path = write(tmp_path / "a.jsonl", "\n".join(rows))
+    found = read_all(path)
+    documents = [item for item in found if isinstance(item, Document)]
+    letters = [item for item in found if isinstance(item, DeadLetter)]
+    assert [(item.uri, item.text) for item in documents] == [
+        (f"{path}#row-1", "The first text."),
+        (f"{path}#17", "The second text."),
+    ]
+    assert (documents[0].title, documents[0].date, documents[0].format) == ("One", "2026-03-03", "jsonl")
+    assert [item.uri for item in letters] == [f"{path}#row-{number}" for number in (2, 5, 6, 7, 8, 9)]
+    assert all(item.stage == "read" and item.replay == {"input": str(path)} for item in letters)
+    assert all(item.cause.startswith(item.uri) for item in letters)
+
+
+def test_parquet_rows(tmp_path):
+    path = tmp_path / "a.parquet"
+    table = {"id": ["a", None, "c"], "title": ["One", None, "Three"], "body": ["First text.", "Second text.", None]}
+    parquet.write_table(pa.table(table), path)
+    first, second, third = read_all(path, text_column="body")
+    assert (first.uri, first.title, first.text) == (f"{path}#a", "One", "First text.")
+    assert (second.uri, second.title) == (f"{path}#row-2", "Second text.")
+    assert isinstance(third, DeadLetter)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_missing_column_names_those_there_are(tmp_path, name):
+    if name == "a.jsonl":
+        write(tmp_path / name, '{"body": "x", "n": 1}\n')
+    else:
+        parquet.write_table(pa.table({"body": ["x"], "n": [1]}), tmp_path / name)
+    with pytest.raises(ReadError, match=r"a\.\w+: has no column 'text'.*'body', 'n'"):
+        read_all(tmp_path / name)
