@@ -22,6 +22,7 @@ CONSTRAINTS = tuple(
     for label in ("Document", "Entity", "Statement", "Evidence")
 )
 INDEXES = (
+    "CREATE INDEX tripleflow_document_uri IF NOT EXISTS FOR (n:Document) ON (n.uri)",
     "CREATE INDEX tripleflow_entity_name IF NOT EXISTS FOR (n:Entity) ON (n.name)",
     "CREATE INDEX tripleflow_entity_type IF NOT EXISTS FOR (n:Entity) ON (n.type)",
     "CREATE INDEX tripleflow_evidence_created IF NOT EXISTS FOR (n:Evidence) ON (n.created)",
@@ -181,7 +182,7 @@ def _longer_named(one: Row | None, other: Row) -> Row:
 
 
 def _mention_row(entity: Any, document: str) -> Row:
-    properties: Row = {"names": sorted(entity.aliases), "count": len(entity.mentions)}
+    properties: Row = {"name": entity.name, "names": sorted(entity.aliases), "count": len(entity.mentions)}
     if entity.link_score is not None:
         properties["link_score"] = entity.link_score
     return {"entity": entity.id, "document": document, "properties": properties}

@@ -18,6 +18,7 @@ from neo4j.exceptions import ConstraintError, DriverError, Neo4jError, ServiceUn
 
 from kg_sink.connection import open_driver
 from kg_sink.model import writes
+from kg_sink.retracting import retract_replaced
 from kg_sink.server import Connection
 from transforms.counting import add_seconds
 from transforms.records import DeadLetter, Structured
@@ -30,16 +31,21 @@ BATCH = 32
 
 
 def write(driver: Driver, database: str, schema: Schema, documents: Iterable[Structured], now: str) -> None:
-    """Write documents in one transaction. `now` (ISO 8601) is stored as the time of what is new.
+    """Write documents in one transaction, in place of their earlier versions (the same URI, another text).
+
+    `now` (ISO 8601) is stored as the time of what is new.
 
     Raises:
         Neo4jError, DriverError: the server refused, or could not be reached through all retries.
     """
+    documents = list(documents)
     planned = writes(documents, schema)
+    versions = [{"id": d.id, "uri": d.uri} for d in (found.resolved.analysis.document for found in documents)]
 
     def work(tx: ManagedTransaction) -> None:
         for step in planned:
             tx.run(step.cypher, rows=step.rows, now=now).consume()
+        retract_replaced(tx, versions)
 
     with driver.session(database=database) as session:
         for _ in range(_MEETINGS):

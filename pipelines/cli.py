@@ -1,4 +1,4 @@
-"""The command line: `tripleflow run`, `query`, `view`, `graph`, `models`, `dead-letters`."""
+"""The command line: `tripleflow run`, `query`, `view`, `retract`, `graph`, `models`, `dead-letters`."""
 
 from __future__ import annotations
 

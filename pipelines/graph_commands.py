@@ -1,8 +1,9 @@
-"""The commands that need a graph: `query`, `view` and `graph`."""
+"""The commands that need a graph: `query`, `view`, `retract` and `graph`."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ limit_option = click.option("--limit", default=25, show_default=True, type=click
 
 def register_commands(cli: click.Group) -> None:
     """Add the commands of this module."""
-    for command in (query, view, graph):
+    for command in (query, view, retract, graph):
         if command.name not in cli.commands:
             cli.add_command(command)
 
@@ -194,6 +195,30 @@ def view(entity: str | None, hops: int, limit: int, out: str, target: str) -> No
         rows, title = overview(connection, limit), "tripleflow"
     Path(out).write_text(render(rows, title), encoding="utf-8")
     click.echo(f"{len(rows)} statements drawn in {out}")
+
+
+@click.command()
+@click.argument("documents", nargs=-1, required=True, metavar="DOCUMENT...")
+@click.option("--dry-run", is_flag=True, help="Only say which documents would go.")
+@graph_option
+def retract(documents: tuple[str, ...], dry_run: bool, target: str) -> None:
+    """Take documents (files, folders or URIs, as they were given to `run`) out of the graph, with what only they said.
+
+    \b
+    Example: tripleflow retract contracts/draft.docx
+    """
+    from kg_sink.retracting import documents_meant
+    from kg_sink.retracting import retract as take_out
+
+    connection = connect(target)
+    uris = [text if "://" in text else os.path.abspath(text) for text in documents]
+    found = documents_meant(connection, uris)
+    if dry_run:
+        show([{"document": row["uri"]} for row in found], "table")
+    else:
+        take_out(connection, [row["id"] for row in found])
+    done = "would be retracted" if dry_run else "retracted, with what only they said"
+    click.echo(f"{len(found)} document{'s' if len(found) > 1 else ''} {done}")
 
 
 @click.group(cls=Suggesting)

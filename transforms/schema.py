@@ -121,7 +121,7 @@ RESERVED_RELATIONS = frozenset({"HEAD", "TAIL", "SUPPORTS", "FROM", "MENTIONED_I
 
 
 def _entity(name: str, row: object, where: str) -> EntityType:
-    _check_name(name, f"{where}: field 'entities.{name}'")
+    check_name(name, f"{where}: field 'entities.{name}'")
     fields = row if isinstance(row, dict) else {}
     labels = fields.get("labels") or [name]
     if not isinstance(labels, list):
@@ -131,7 +131,7 @@ def _entity(name: str, row: object, where: str) -> EntityType:
 
 def _relation(name: str, row: object, entities: Mapping[str, EntityType], where: str) -> RelationType:
     place = f"{where}: field 'relations.{name}'"
-    _check_name(name, place)
+    check_name(name, place)
     if name in RESERVED_RELATIONS:
         raise SchemaError(f"{place}: the graph uses this name itself; choose another")
     if not isinstance(row, dict):
@@ -150,6 +150,11 @@ def _relation(name: str, row: object, entities: Mapping[str, EntityType], where:
     return RelationType(name, str(row.get("description") or ""), sides[0], sides[1])
 
 
-def _check_name(name: str, place: str) -> None:
+def check_name(name: str, place: str) -> None:
+    """Refuse a name that cannot be a label or a relationship type. `place` begins the error.
+
+    Raises:
+        SchemaError: it has other characters than letters, digits and _, or too many.
+    """
     if not _NAME.fullmatch(name):
         raise SchemaError(f"{place}: a name is a letter, then letters, digits or _ (64 at most); rename it")
