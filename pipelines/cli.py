@@ -193,6 +193,10 @@ def replay(folder: str, **options: Any) -> None:
     from transforms.letter_box import forget_before, inputs_to_replay, read_letters
 
     inputs = inputs_to_replay(read_letters(Path(folder)))
+    missing = [text for text in inputs if "://" not in text and not os.path.exists(text)]
+    for text in missing:
+        click.echo(f"{text}: is not there any more; its letters stay", err=True)
+    inputs = [text for text in inputs if text not in missing]
     if not inputs:
         click.echo(f"no dead letters in {folder}")
         return
@@ -214,11 +218,11 @@ def main() -> None:
         cli.main(prog_name="tripleflow", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except click.ClickException as error:
         _fail(error.format_message())
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, OSError) as error:
         _fail(" ".join(str(error).split()))
 
 

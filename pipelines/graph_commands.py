@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from kg_sink import queries, server
 from kg_sink.connection import GraphError, is_uri, resolve_target
 from kg_sink.exporting import canonical_export
-from pipelines.cli import DEFAULT_GRAPH, Suggesting, graph_option
+from pipelines.cli import Suggesting, graph_option
 from pipelines.output import FORMATS, show
 
 format_option = click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
@@ -30,7 +32,9 @@ def register_commands(cli: click.Group) -> None:
 def connect(target: str) -> server.Connection:
     """A running graph's connection; an embedded one that exists is started again."""
     if not is_uri(target) and not Path(target).exists():
-        raise GraphError(f"{target}: no graph there yet; make one with: tripleflow run INPUT --graph {target}")
+        raise GraphError(
+            f"{target}: no graph there yet; make one with: tripleflow run INPUT --graph {shlex.quote(target)}"
+        )
     return resolve_target(target)
 
 
@@ -41,13 +45,21 @@ def connect(target: str) -> server.Connection:
 @format_option
 @click.pass_context
 def query(context: click.Context, cypher: str | None, parameters: tuple[str, ...], target: str, form: str) -> None:
-    """Ask the graph, by a ready query or by Cypher of your own.
+    """Ask the graph, by a ready query or by Cypher of your own; what a query writes is taken back.
 
     \b
     Examples: tripleflow query about "Acme Ltd"
               tripleflow query --cypher 'MATCH (p:Person) RETURN p.name LIMIT $n' --param n=5 --format csv
     """
     if context.invoked_subcommand is not None:
+        # Before the subcommand they would say nothing of what it does.
+        given = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+        if given:
+            names = {"target": "graph", "form": "format", "parameters": "param"}
+            option, ready = names.get(given[0], given[0]), context.invoked_subcommand
+            raise click.UsageError(
+                f"--{option} stands before {ready!r}; write: tripleflow query {ready} ... --{option} ..."
+            )
         return
     if cypher is None:
         click.echo(context.get_help())
@@ -230,18 +242,13 @@ def graph() -> None:
     """
 
 
-folder_option = click.option(
-    "--graph", "folder", default=DEFAULT_GRAPH, show_default=True, metavar="DIR", help="The embedded graph's folder."
-)
-
-
 def _folder_command(work: Callable[[Path], str], name: str, text: str) -> None:
     @graph.command(name, help=f"{text}\n\n\b\nExample: tripleflow graph {name}")
-    @folder_option
-    def command(folder: str) -> None:
-        if is_uri(folder):
+    @graph_option
+    def command(target: str) -> None:
+        if is_uri(target):
             raise click.UsageError("--graph: this command is for an embedded graph's folder, not for a server's URI")
-        click.echo(work(Path(folder)))
+        click.echo(work(Path(target)))
 
 
 def _start(folder: Path) -> str:
@@ -261,7 +268,7 @@ def _stop(folder: Path) -> str:
 def _status(folder: Path) -> str:
     found = server.status(folder)
     if found is None:
-        return f"No graph runs in {folder}; start it with: tripleflow graph start --graph {folder}"
+        return f"No graph runs in {folder}; start it with: tripleflow graph start --graph {shlex.quote(str(folder))}"
     answer = "answers" if found.responding else "does not answer"
     return (
         f"The graph runs at {found.uri} (process {found.pid}, {found.uptime:.0f} s, "

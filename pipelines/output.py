@@ -11,6 +11,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 FORMATS = ("table", "json", "csv")
@@ -28,7 +29,7 @@ def show(rows: Sequence[Mapping[str, Any]], form: str, console: Console | None =
     else:
         table = Table(box=box.SIMPLE_HEAD)
         for name in rows[0]:
-            table.add_column(name, overflow="fold", justify="right" if _numeric(rows, name) else "left")
+            table.add_column(escape(name), overflow="fold", justify="right" if _numeric(rows, name) else "left")
         for row in rows:
             table.add_row(*(_cell(row.get(name)) for name in rows[0]))
         console.print(table)
@@ -39,8 +40,6 @@ def _numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 
 def _cell(value: Any) -> str:
-    from rich.markup import escape
-
     if value is None:
         return ""
     if isinstance(value, float):

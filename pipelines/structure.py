@@ -22,7 +22,7 @@ from kg_sink.connection import prepare, resolve_target
 from kg_sink.server import Connection
 from kg_sink.writing import WriteGraph, WriteJob
 from pipelines.progress import Tap
-from transforms.bundle import DEFAULT_BUNDLE, verify
+from transforms.bundle import DEFAULT_BUNDLE, check_task, verify
 from transforms.counting import FunctionDoFn, count_dead, count_structured
 from transforms.dead_letters import Guarded, GuardedInference
 from transforms.inference import StructureModelHandler, default_threads
@@ -82,7 +82,7 @@ def check(options: PipelineOptions, *, progress: str | None = None) -> Job:
     schema = load_schema(given.schema)
     if given.register:
         load_register(given.register, schema)
-    verify(given.model)
+    check_task(verify(given.model))
     connection = resolve_target(given.graph)
     prepare(connection)
     started = datetime.now(UTC)
@@ -118,7 +118,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     dead.append(lost)
     analysed, lost = segmented | GuardedInference("analyse", handler)
     dead.append(lost)
-    found, lost = analysed | Guarded("resolve", FunctionDoFn(resolve))
+    found, lost = analysed | Guarded("resolve", FunctionDoFn(resolve, job.schema))
     dead.append(lost)
     if job.register:
         found, lost = found | GuardedInference("link", LinkHandler(job.register, job.schema))
@@ -158,11 +158,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run from a scheduler: no progress bar, a log line at the end; 1 if every document failed, 2 on bad options."""
     from pipelines.summary import totals
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # Importing Beam may have set up the root logger already.
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
     options = PipelineOptions(list(arguments if arguments is not None else sys.argv[1:]))
     try:
         job = check(options)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, OSError) as error:
         logging.error("%s", error)
         return 2
     counts = totals(run(options, job))

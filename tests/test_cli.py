@@ -24,6 +24,7 @@ from kg_sink.view import COLOURS
 from pipelines.cli import cli
 from pipelines.graph_commands import register_commands
 from tests.conftest import SAMPLES, SampleRun, tripleflow
+from transforms.bundle import SENTENCE_ENCODER
 
 
 def rows(run: SampleRun, *arguments: str) -> list[dict[str, object]]:
@@ -146,6 +147,9 @@ def _colours(picture: bytes) -> set[str]:
         (["run", "no-such-folder"], "no such file or folder"),
         (["query", "counts", "--graph", "nowhere"], "no graph there yet"),
         (["query", "counts", "--graph", "bolt://127.0.0.1:9"], "no graph server answers there"),
+        (["query", "--graph", "x", "counts"], "stands before 'counts'"),
+        (["run", "samples", "--model", str(SENTENCE_ENCODER)], "not for 'structure'"),
+        (["graph", "status", "--graph", "bolt://x"], "embedded graph's folder"),
         (["models", "verify", "nowhere"], "manifest.json"),
         (["dead-letters", "show", "dead-0"], "no dead letter"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -173,6 +174,25 @@ def test_the_job_runs_as_a_module(tmp_path: Path, graph: server.Connection, monk
     assert done.returncode == 0, done.stderr
     found = run_query(graph, "MATCH (p:Person {name: 'Kari Halvorsen'}) RETURN p.name AS name")
     assert found == [{"name": "Kari Halvorsen"}]
+
+
+def test_odd_names_lose_nothing(tmp_path: Path) -> None:
+    inputs, folder = tmp_path / "in", tmp_path / "kg"
+    inputs.mkdir()
+    (inputs / "b[1].txt").write_text("Kari Halvorsen was born in Bergen on 2 May 1961.")
+    (inputs / "a\u2028b.txt").write_text("")
+    Path(os.fsdecode(bytes(inputs) + b"/\xe9t\xe9.txt")).write_text("Acme is in Rome.")
+    try:
+        assert tripleflow("run", "in", "--graph", "kg", cwd=tmp_path).code == 0
+        ran = tripleflow("run", "in/b[1].txt", "--graph", "kg", "--dead-letters", "none", cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        rows = run_query(resolve_target(str(folder)), "MATCH (d:Document) RETURN d.uri AS uri")
+    finally:
+        server.wipe(folder)
+    assert rows == [{"uri": str(inputs / "b[1].txt")}]
+    causes = sorted(filed.letter.cause for filed in read_letters(tmp_path / "dead-letters"))
+    assert len(causes) == 2
+    assert any("not UTF-8" in cause for cause in causes)
 
 
 def test_options_of_beam_pass_through(tmp_path: Path) -> None:

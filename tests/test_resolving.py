@@ -5,7 +5,7 @@ import re
 from tests.conftest import analysis
 from transforms.records import Analysis, Document, Entity, Fact, Relation
 from transforms.resolving import HEADERS, resolve
-from transforms.schema import Schema
+from transforms.schema import Schema, parse_schema
 from transforms.segmenting import sentences
 from transforms.stating import state
 
@@ -79,6 +79,8 @@ def test_header_facts_become_mentions_with_evidence(schema: Schema) -> None:
     document = Document("doc-2", "a.eml", "eml", "Winch 12", "en", text, facts=facts)
     found = state(resolve(Analysis(document, tuple(sentences(text)), (), (), "m@1")), schema)
     assert {s.relation for s in found.statements} == {"SENT_BY", "SENT_TO"}
+    without = parse_schema({"entities": {"Person": {}, "Organisation": {}}}, "s.yaml")
+    assert not resolve(Analysis(document, tuple(sentences(text)), (), (), "m@1"), without).entities
     for evidence in found.evidence:
         assert evidence.model == HEADERS
         assert "Winch 12" in evidence.text

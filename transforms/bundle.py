@@ -103,6 +103,16 @@ def open_session(path: Path) -> ort.InferenceSession:
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+def check_task(manifest: Manifest) -> None:
+    """Refuse a bundle that cannot structure documents.
+
+    Raises:
+        BundleError: it is for another task.
+    """
+    if manifest.task != "structure":
+        raise BundleError(f"{manifest.path}: a bundle for {manifest.task!r}, not for 'structure'; give another")
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A loaded bundle of the task `structure`; safe to share between threads."""
@@ -125,8 +135,7 @@ def load_bundle(path: str | Path | None = None) -> Bundle:
         BundleError: see `verify`; or the bundle is for another task.
     """
     manifest = verify(path or DEFAULT_BUNDLE)
-    if manifest.task != "structure":
-        raise BundleError(f"{manifest.path}: a bundle for {manifest.task!r}, not for 'structure'; give another")
+    check_task(manifest)
     names = tuple(manifest.get("relations"))
     thresholds = manifest.get("thresholds")
     crf = manifest.get("crf")

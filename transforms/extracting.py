@@ -43,7 +43,7 @@ def extract(
         document = Document(Document.make_id(uri, text), uri, "txt", "", "und", text)
         documents.append(segment(document, loaded.tokenizer, loaded.window))
     with ThreadPoolExecutor(threads or default_threads()) as pool:
-        resolved = [resolve(found) for found in analyse(loaded, schema, documents, pool)]
+        resolved = [resolve(found, schema) for found in analyse(loaded, schema, documents, pool)]
     if linker is not None:
         resolved = [link(linker, found) for found in resolved]
     return [state(found, schema) for found in resolved]

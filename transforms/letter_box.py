@@ -31,7 +31,7 @@ class WriteLetters(beam.PTransform):
 
 def encode(letter: DeadLetter) -> str:
     """One JSON line."""
-    return json.dumps(asdict(letter), ensure_ascii=False, sort_keys=True)
+    return json.dumps(asdict(letter), sort_keys=True)  # ASCII: a name may hold what ends a line
 
 
 @dataclass(frozen=True, slots=True)

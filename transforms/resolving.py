@@ -14,15 +14,16 @@ from dataclasses import replace
 
 from transforms.names import is_acronym, is_short_organisation, is_short_person, name_key
 from transforms.records import VALUE_TYPES, Analysis, Entity, Mention, Relation, Resolved, key
+from transforms.schema import Schema
 from transforms.values import normalise
 
 HEADERS = "headers@1"
 MESSAGE = "Message"
 
 
-def resolve(analysis: Analysis) -> Resolved:
-    """Group the mentions of an analysis, its document's header facts included."""
-    analysis = with_facts(analysis)
+def resolve(analysis: Analysis, schema: Schema | None = None) -> Resolved:
+    """Group the mentions of an analysis, its document's header facts included as far as the schema has their types."""
+    analysis = with_facts(analysis, schema)
     names: dict[tuple[str, str], list[int]] = defaultdict(list)
     entities: list[Entity] = []
     values: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -40,9 +41,14 @@ def resolve(analysis: Analysis) -> Resolved:
     return Resolved(analysis, tuple(entities))
 
 
-def with_facts(analysis: Analysis) -> Analysis:
-    """Add what the document's headers say as mentions and relations of their own."""
-    if not analysis.document.facts:
+def with_facts(analysis: Analysis, schema: Schema | None = None) -> Analysis:
+    """Add what the document's headers say, and the schema allows, as mentions and relations of their own."""
+    facts = [
+        fact
+        for fact in analysis.document.facts
+        if schema is None or schema.allows(fact.relation, fact.head_type, fact.tail_type)
+    ]
+    if not facts:
         return analysis
     mentions = list(analysis.mentions)
     starts = [start for start, _ in analysis.sentences]
@@ -58,7 +64,7 @@ def with_facts(analysis: Analysis) -> Analysis:
         return len(mentions) - 1
 
     relations = list(analysis.relations)
-    for fact in analysis.document.facts:
+    for fact in facts:
         head, tail = place(fact.head, fact.head_type), place(fact.tail, fact.tail_type)
         relations.append(Relation(head, fact.relation, tail, 1.0, HEADERS))
     return replace(analysis, mentions=tuple(mentions), relations=tuple(relations))

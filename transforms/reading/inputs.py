@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import posixpath
+import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,6 +19,9 @@ from apache_beam.io.filesystems import FileSystems
 from transforms.counting import add_seconds
 from transforms.reading import Limits, ReadError, read_blob
 from transforms.records import Blob, DeadLetter, Document
+
+#: What a glob gives a meaning of its own.
+_GLOB = re.compile(r"[*?[]")
 
 
 class InputError(ValueError):
@@ -35,6 +39,8 @@ def expand_inputs(inputs: Sequence[str]) -> list[str]:
 
 def _expand(text: str) -> str:
     pattern = text if "://" in text else os.path.abspath(text)
+    if os.path.isfile(pattern):
+        return _GLOB.sub(r"[\g<0>]", pattern)  # a name with brackets names itself
     if text.endswith("/") or os.path.isdir(pattern):
         pattern = f"{pattern.rstrip('/')}/**"
     try:
@@ -95,6 +101,19 @@ def _visible(found: FileMetadata) -> bool:
     return not posixpath.basename(found.path).startswith(".")
 
 
+class _NameDoFn(beam.DoFn):
+    """File → (path, bytes); a name that is no UTF-8 would end the whole run, and becomes a dead letter."""
+
+    def process(self, found: FileMetadata) -> Iterator[Any]:
+        try:
+            found.path.encode()
+            yield found.path, found.size_in_bytes
+        except UnicodeEncodeError:
+            shown = found.path.encode("utf-8", "backslashreplace").decode()
+            error = ReadError(f"{shown}: the name is not UTF-8, and cannot be stored; rename the file")
+            yield pvalue.TaggedOutput("dead", DeadLetter.of(shown, "read", error, os.path.dirname(shown)))
+
+
 class ReadInputs(beam.PTransform):
     """Globs → (Document, dead letters). A file that several globs match is read once."""
 
@@ -104,13 +123,14 @@ class ReadInputs(beam.PTransform):
 
     def expand(self, begin: Any) -> Any:
         """Match, spread over the workers, read."""
-        split = (
+        named = (
             begin
             | "Patterns" >> beam.Create(self._patterns)
             | "Match" >> fileio.MatchAll(fileio.EmptyMatchTreatment.ALLOW)
             | "Visible" >> beam.Filter(_visible)
-            | "Paths" >> beam.Map(lambda found: (found.path, found.size_in_bytes))
-            | "Once" >> beam.Distinct()
-            | "Read" >> beam.ParDo(self._work).with_outputs("dead", main="good")
+            | "Names" >> beam.ParDo(_NameDoFn()).with_outputs("dead", main="good")
         )
-        return split.good, split.dead
+        split = (
+            named.good | "Once" >> beam.Distinct() | "Read" >> beam.ParDo(self._work).with_outputs("dead", main="good")
+        )
+        return split.good, (named.dead, split.dead) | "Dead" >> beam.Flatten()
