@@ -180,7 +180,9 @@ def show_letter(letter: str, folder: str) -> None:
 @graph_option
 @click.option("--schema", metavar="S.yaml")
 @click.option("--register", metavar="FILE")
-@click.option("--parquet", metavar="DIR")
+@click.option(
+    "--parquet", metavar="NEW-DIR", help="Tables of what is replayed; a folder of its own, since a run replaces tables."
+)
 @click.option("--model", metavar="DIR")
 @click.option("--text-column", default="text", show_default=True)
 def replay(folder: str, **options: Any) -> None:
