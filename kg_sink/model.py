@@ -175,10 +175,15 @@ def _entity_row(entity: Any) -> Row:
     return {"id": entity.id, "name": entity.name, "properties": properties}
 
 
+def name_order(name: str) -> tuple[int, str]:
+    """Sorts the name that an entity goes by first; the rule of `PROPERTIES`."""
+    return -len(name), name
+
+
 def _longer_named(one: Row | None, other: Row) -> Row:
     if one is None:
         return other
-    return min(one, other, key=lambda row: (-len(row["name"]), row["name"]))
+    return min(one, other, key=lambda row: name_order(row["name"]))
 
 
 def _mention_row(entity: Any, document: str) -> Row:

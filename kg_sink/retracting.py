@@ -15,6 +15,7 @@ from neo4j import Driver, ManagedTransaction
 from rapidfuzz import fuzz, process
 
 from kg_sink.connection import GraphError, with_driver
+from kg_sink.model import name_order
 from kg_sink.queries import run_query
 from kg_sink.server import Connection
 from transforms.schema import check_name
@@ -87,13 +88,8 @@ def find_documents(connection: Connection, uris: Sequence[str]) -> list[Row]:
     Raises:
         GraphError: the graph cannot be read.
     """
-
-    def work(driver: Driver) -> list[Row]:
-        with driver.session(database=connection.database) as session:
-            rows = [dict(row) for query in FIND for row in session.run(query, uris=list(uris))]
-        return sorted({row["id"]: row for row in rows}.values(), key=lambda row: (row["uri"], row["id"]))
-
-    return with_driver(connection, work)
+    rows = [row for query in FIND for row in run_query(connection, query, {"uris": list(uris)})]
+    return sorted({row["id"]: row for row in rows}.values(), key=lambda row: (row["uri"], row["id"]))
 
 
 def documents_meant(connection: Connection, uris: Sequence[str]) -> list[Row]:
@@ -167,7 +163,5 @@ def _settle_entities(tx: ManagedTransaction, entities: list[str]) -> None:
     """Drop what no document mentions any more; the rest is named as the documents that are left name it."""
     names = {row["id"]: row["names"] for row in tx.run(_NAMES, ids=sorted(entities))}
     tx.run(_DROP_ENTITIES, ids=sorted(set(entities) - names.keys())).consume()
-    rows = [
-        {"id": key, "name": min(found, key=lambda name: (-len(name), name))} for key, found in sorted(names.items())
-    ]
+    rows = [{"id": key, "name": min(found, key=name_order)} for key, found in sorted(names.items())]
     tx.run(_SET_NAMES, rows=rows).consume()

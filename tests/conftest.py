@@ -13,7 +13,9 @@ import pytest
 from kg_sink import server
 from kg_sink.connection import prepare
 from transforms.bundle import Bundle, load_bundle
+from transforms.linking import Linker, make_linker
 from transforms.records import Analysis, Document, Mention, Relation
+from transforms.register import load_register
 from transforms.schema import Schema, load_schema
 from transforms.segmenting import sentences
 from transforms.sentence_encoder import SentenceEncoder, load_sentence_encoder
@@ -35,6 +37,11 @@ def bundle() -> Bundle:
 @pytest.fixture(scope="session")
 def encoder() -> SentenceEncoder:
     return load_sentence_encoder()
+
+
+@pytest.fixture(scope="session")
+def linker(schema: Schema, encoder: SentenceEncoder) -> Linker:
+    return make_linker(load_register(SAMPLES / "register.csv", schema), encoder)
 
 
 def analysis(text: str, names: list[tuple[str, str]], relations: tuple[Relation, ...] = ()) -> Analysis:

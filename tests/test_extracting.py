@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import SAMPLES
 from transforms.bundle import Bundle
 from transforms.extracting import extract
@@ -14,11 +12,6 @@ from transforms.schema import Schema
 from transforms.sentence_encoder import SentenceEncoder
 
 TEXTS = [path.read_text(encoding="utf-8") for path in sorted((SAMPLES / "documents").rglob("*.txt"))]
-
-
-@pytest.fixture(scope="module")
-def linker(schema: Schema, encoder: SentenceEncoder) -> Linker:
-    return make_linker(load_register(SAMPLES / "register.csv", schema), encoder)
 
 
 def said(found: Structured) -> tuple[object, ...]:

@@ -1,18 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
-from tests.conftest import SAMPLES, analysis
-from transforms.linking import Linker, link, make_linker
-from transforms.register import load_register
+from tests.conftest import analysis
+from transforms.linking import Linker, link
 from transforms.resolving import resolve
-from transforms.schema import Schema
-from transforms.sentence_encoder import SentenceEncoder
-
-
-@pytest.fixture(scope="module")
-def linker(schema: Schema, encoder: SentenceEncoder) -> Linker:
-    return make_linker(load_register(SAMPLES / "register.csv", schema), encoder)
 
 
 def linked(linker: Linker, text: str, *names: tuple[str, str]) -> list[str | None]:
