@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from neo4j import Driver, GraphDatabase, ManagedTransaction
+from neo4j import Driver, GraphDatabase
 from neo4j.exceptions import AuthError, ClientError, ConfigurationError, DriverError, Neo4jError, ServiceUnavailable
 
-from kg_sink.model import CONSTRAINTS, INDEXES
 from kg_sink.server import Connection, connect_running, start
 
 T = TypeVar("T")
@@ -75,27 +74,6 @@ def explained(connection: Connection, error: Exception) -> GraphError:
     if "read-only" in message.lower() or "ReadOnly" in code or "Forbidden" in code or "AccessMode" in code:
         return GraphError(f"{where}: the server does not let this user write ({message}); give one that may")
     return GraphError(f"{where}: {message or type(error).__name__}")
-
-
-def prepare(connection: Connection) -> None:
-    """Make the constraints and indexes, and try out a write that is taken back.
-
-    Raises:
-        GraphError: the server cannot be reached, refuses the user, or does not let it write.
-    """
-
-    def probe(tx: ManagedTransaction) -> None:
-        tx.run("MERGE (n:TripleflowMeta {id: 'probe'}) SET n.seen = true").consume()
-        tx.run("MATCH (n:TripleflowMeta {id: 'probe'}) DELETE n").consume()
-
-    def work(driver: Driver) -> None:
-        driver.verify_connectivity()
-        with driver.session(database=connection.database) as session:
-            session.execute_write(probe)
-            for statement in (*CONSTRAINTS, *INDEXES):
-                session.run(statement).consume()
-
-    with_driver(connection, work)
 
 
 def with_driver(connection: Connection, work: Callable[[Driver], T]) -> T:

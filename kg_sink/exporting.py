@@ -11,13 +11,13 @@ from neo4j import READ_ACCESS, Driver
 from kg_sink.connection import with_driver
 from kg_sink.server import Connection
 
-#: When a thing was first written is not what it says.
-_LEFT_OUT = frozenset({"created"})
+#: When a thing was written is not what it says.
+_LEFT_OUT = frozenset({"created", "first_seen", "last_seen"})
 _NODES = "MATCH (n:{label}) RETURN n ORDER BY n.id"
 _EDGES = (
     "MATCH (a:{label})-[r]->(b) RETURN labels(a) AS a, a.id AS head, type(r) AS type, properties(r) AS p, b.id AS tail"
 )
-LABELS = ("Document", "Entity", "Statement", "Evidence")
+LABELS = ("Document", "Entity", "Statement", "Evidence", "Alias")
 
 
 def canonical_export(connection: Connection) -> list[str]:

@@ -1,8 +1,8 @@
-"""Retract: take documents out of the graph, with all that only they said.
+"""Retract: take documents, or single pieces of evidence, out of the graph, with all that only they said.
 
-What is left is what the other documents would have made by themselves: a statement goes with its last evidence, an
-entity with its last mention, and confidences and names are taken anew from what remains. Everything happens in one
-transaction, so that a reader never sees half a document.
+What is left is what the rest would have made by itself: a statement goes with its last evidence, an entity with its
+last mention, and confidences and names are taken anew from what remains. Everything happens in one transaction, so
+that a reader never sees half a document; what goes is kept as history, unless it is to be forgotten.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from neo4j import Driver, ManagedTransaction
 from rapidfuzz import fuzz, process
 
 from kg_sink.connection import GraphError, with_driver
-from kg_sink.model import name_order
+from kg_sink.history import forget, keep_evidence, keep_mentions
+from kg_sink.naming import settle_names
 from kg_sink.queries import run_query
+from kg_sink.round_trips import each
 from kg_sink.server import Connection
 from transforms.schema import check_name
 
@@ -29,34 +31,48 @@ FIND = (
     "UNWIND $uris AS uri MATCH (d:Document) WHERE d.uri STARTS WITH uri + '/' RETURN d.id AS id, d.uri AS uri",
 )
 #: Earlier versions of documents that were just written: the same URI, another text.
-REPLACED = """
+_REPLACED = """
 UNWIND $rows AS row
 MATCH (d:Document {uri: row.uri}) WHERE d.id <> row.id
 RETURN DISTINCT d.id AS id
 """
 #: What hung on an earlier version of a mail; what hangs on the new one too has another edge.
-ATTACHED = """
+_ATTACHED = """
 UNWIND $ids AS id
 MATCH (:Document {id: id})<-[:ATTACHED_TO]-(a:Document)
 MATCH (a)-[:ATTACHED_TO]->(p:Document)
 WITH a, collect(p.id) AS parents WHERE all(parent IN parents WHERE parent IN $ids)
 RETURN a.id AS id
 """
-_STATEMENTS = """
+_EVIDENCE_OF = """
 UNWIND $ids AS id
-MATCH (:Document {id: id})<-[:FROM]-(:Evidence)-[:SUPPORTS]->(s:Statement)
-WITH DISTINCT s
+MATCH (:Document {id: id})<-[:FROM]-(v:Evidence)
+RETURN id AS document, v.id AS id, v.model AS model
+"""
+_MENTIONS_OF = """
+UNWIND $ids AS id
+MATCH (e:Entity)-[m:MENTIONED_IN]->(d:Document {id: id})
+RETURN e.id AS entity, e.name AS name, e.type AS type, id AS document, d.uri AS uri, d.title AS title,
+       properties(m) AS properties
+"""
+_AROUND = """
+UNWIND $ids AS id
+MATCH (v:Evidence {id: id})-[:SUPPORTS]->(s:Statement)
 MATCH (s)-[:HEAD]->(h:Entity)
 MATCH (s)-[:TAIL]->(t:Entity)
-RETURN s.id AS id, s.relation AS relation, h.id AS head, t.id AS tail
+MATCH (v)-[:FROM]->(d:Document)
+RETURN properties(v) AS properties, s.id AS statement, s.relation AS relation, h.id AS head, h.name AS head_name,
+       h.type AS head_type, t.id AS tail, t.name AS tail_name, t.type AS tail_type, d.id AS document, d.uri AS uri,
+       d.title AS title
 """
-_ENTITIES = """
-UNWIND $ids AS id
-MATCH (e:Entity)-[:MENTIONED_IN]->(:Document {id: id})
-RETURN DISTINCT e.id AS id
-"""
-_DROP_EVIDENCE = "UNWIND $ids AS id MATCH (v:Evidence)-[:FROM]->(:Document {id: id}) DETACH DELETE v"
+_DROP_EVIDENCE = "UNWIND $ids AS id MATCH (v:Evidence {id: id}) DETACH DELETE v"
 _DROP_DOCUMENTS = "UNWIND $ids AS id MATCH (d:Document {id: id}) DETACH DELETE d"
+_DROP_MENTIONS = """
+UNWIND $rows AS row
+MATCH (:Entity {id: row.entity})-[m:MENTIONED_IN]->(:Document {id: row.document})
+WHERE m.said = row.said AND m.model = row.model
+DELETE m
+"""
 _SUPPORTED = """
 UNWIND $ids AS id
 MATCH (v:Evidence)-[:SUPPORTS]->(:Statement {id: id})
@@ -73,13 +89,6 @@ MATCH (:Entity {{id: row.head}})-[r:`{relation}`]->(:Entity {{id: row.tail}})
 SET r.confidence = row.confidence
 """
 _DROP_STATEMENTS = "UNWIND $ids AS id MATCH (s:Statement {id: id}) DETACH DELETE s"
-_NAMES = """
-UNWIND $ids AS id
-MATCH (e:Entity {id: id})-[m:MENTIONED_IN]->(:Document)
-RETURN id, collect(DISTINCT m.name) AS names
-"""
-_DROP_ENTITIES = "UNWIND $ids AS id MATCH (e:Entity {id: id}) DETACH DELETE e"
-_SET_NAMES = "UNWIND $rows AS row MATCH (e:Entity {id: row.id}) SET e.name = row.name"
 
 
 def find_documents(connection: Connection, uris: Sequence[str]) -> list[Row]:
@@ -108,8 +117,8 @@ def documents_meant(connection: Connection, uris: Sequence[str]) -> list[Row]:
     return found
 
 
-def retract(connection: Connection, ids: Iterable[str]) -> None:
-    """Take documents (ids) out of the graph.
+def retract(connection: Connection, ids: Iterable[str], now: str, *, history: bool = True) -> None:
+    """Take documents (ids) out of the graph at `now`; without `history`, leave no trace of them.
 
     Raises:
         GraphError: the graph cannot be reached, or does not take writes.
@@ -118,50 +127,95 @@ def retract(connection: Connection, ids: Iterable[str]) -> None:
 
     def work(driver: Driver) -> None:
         with driver.session(database=connection.database) as session:
-            session.execute_write(retract_in, wanted)
+            session.execute_write(retract_in, wanted, now, history=history)
 
     with_driver(connection, work)
 
 
-def retract_replaced(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
+def retract_replaced(tx: ManagedTransaction, rows: Sequence[Row], now: str) -> None:
     """Take out the earlier versions of documents that this transaction wrote: rows of `id` and `uri`."""
     old: set[str] = set()
-    more = {row["id"] for row in tx.run(REPLACED, rows=list(rows))}
+    more = {row["id"] for row in each(tx, _REPLACED, rows)}
     while more:  # mails hang on mails
         old |= more
-        more = {row["id"] for row in tx.run(ATTACHED, ids=sorted(old))} - old
-    if old:
-        retract_in(tx, sorted(old))
+        more = {row["id"] for row in tx.run(_ATTACHED, ids=sorted(old))} - old
+    retract_in(tx, sorted(old), now)
 
 
-def retract_in(tx: ManagedTransaction, ids: list[str]) -> None:
+def retract_unsaid(tx: ManagedTransaction, said: dict[str, Row], now: str, *, all_models: bool) -> None:
+    """Take out what earlier runs said of documents, and the run that just wrote them does not say any more.
+
+    `said` leads from a document's id to what was written of it: sets of ids `evidence`, of `models`, and of
+    entities as they were said, `mentions`. What other models said stays, unless `all_models` are to be replaced.
+    """
+    evidence = []
+    for row in each(tx, _EVIDENCE_OF, sorted(said), "ids"):
+        now_said = said[row["document"]]
+        if row["id"] not in now_said["evidence"] and (all_models or row["model"] in now_said["models"]):
+            evidence.append(row["id"])
+    mentions = []
+    for row in each(tx, _MENTIONS_OF, sorted(said), "ids"):
+        now_said, edge = said[row["document"]], row["properties"]
+        # Before version 2 of the graph, mentions did not say which model made them.
+        own = edge["model"] in now_said["models"] or not edge["model"]
+        if (own and (edge["said"] not in now_said["mentions"] or not edge["model"])) or (all_models and not own):
+            mentions.append(row)
+    if evidence or mentions:
+        _withdraw(tx, evidence, mentions, now, history=True)
+
+
+def retract_in(tx: ManagedTransaction, ids: Sequence[str], now: str, *, history: bool = True) -> None:
     """Take documents (ids) out, within a transaction."""
-    statements = [dict(row) for row in tx.run(_STATEMENTS, ids=ids)]
-    entities = [row["id"] for row in tx.run(_ENTITIES, ids=ids)]
-    tx.run(_DROP_EVIDENCE, ids=ids).consume()
-    tx.run(_DROP_DOCUMENTS, ids=ids).consume()
-    _settle_statements(tx, statements)
-    _settle_entities(tx, entities)
+    if not ids:
+        return
+    evidence = [row["id"] for row in each(tx, _EVIDENCE_OF, ids, "ids")]
+    mentions = each(tx, _MENTIONS_OF, ids, "ids")
+    _withdraw(tx, evidence, mentions, now, history=history, documents=ids)
+    if not history:
+        forget(tx, list(ids))
 
 
-def _settle_statements(tx: ManagedTransaction, statements: list[Row]) -> None:
-    """Drop what lost its last evidence; of the rest, the edge is as sure as the best that is left."""
-    keys = sorted(row["id"] for row in statements)
-    left = {row["id"]: row["confidence"] for row in tx.run(_SUPPORTED, ids=keys)}
+def _withdraw(
+    tx: ManagedTransaction,
+    evidence: Sequence[str],
+    mentions: Sequence[Row],
+    now: str,
+    *,
+    history: bool,
+    documents: Sequence[str] = (),
+) -> None:
+    """Take out evidence (ids), mentions (rows of `_MENTIONS_OF`) and whole documents, and settle what they held up."""
+    around = each(tx, _AROUND, sorted(evidence), "ids")
+    if history:
+        keep_evidence(tx, around, now)
+        keep_mentions(tx, mentions, now)
+    each(tx, _DROP_EVIDENCE, sorted(evidence), "ids")
+    whole = set(documents)
+    edges = [
+        {"entity": row["entity"], "document": row["document"], **{n: row["properties"][n] for n in ("said", "model")}}
+        for row in mentions
+        if row["document"] not in whole
+    ]
+    each(tx, _DROP_MENTIONS, edges)
+    each(tx, _DROP_DOCUMENTS, documents, "ids")
+    settle_statements(tx, around)
+    settle_names(tx, {row["entity"] for row in mentions})
+
+
+def settle_statements(tx: ManagedTransaction, rows: Iterable[Row]) -> None:
+    """Drop what lost its last evidence; of the rest, the edge is as sure as the best that is left.
+
+    Rows of `statement`, `relation`, and the ids `head` and `tail`.
+    """
+    names = ("statement", "relation", "head", "tail")
+    statements = {row["statement"]: {name: row[name] for name in names} for row in rows}
+    left = {row["id"]: row["confidence"] for row in each(tx, _SUPPORTED, sorted(statements), "ids")}
     by_relation: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in statements:
-        query = _SET_CONFIDENCE if row["id"] in left else _DROP_EDGES
-        by_relation[query, row["relation"]].append({**row, "confidence": left.get(row["id"])})
-    for (query, relation), rows in sorted(by_relation.items(), key=lambda item: item[0]):
+    for key, row in sorted(statements.items()):
+        query = _SET_CONFIDENCE if key in left else _DROP_EDGES
+        by_relation[query, row["relation"]].append({**row, "confidence": left.get(key)})
+    for (query, relation), found in sorted(by_relation.items(), key=lambda item: item[0]):
         # It stands in the graph because a schema had it; nothing else may become Cypher.
         check_name(relation, "the graph's relation")
-        tx.run(query.format(relation=relation), rows=rows).consume()
-    tx.run(_DROP_STATEMENTS, ids=[key for key in keys if key not in left]).consume()
-
-
-def _settle_entities(tx: ManagedTransaction, entities: list[str]) -> None:
-    """Drop what no document mentions any more; the rest is named as the documents that are left name it."""
-    names = {row["id"]: row["names"] for row in tx.run(_NAMES, ids=sorted(entities))}
-    tx.run(_DROP_ENTITIES, ids=sorted(set(entities) - names.keys())).consume()
-    rows = [{"id": key, "name": min(found, key=name_order)} for key, found in sorted(names.items())]
-    tx.run(_SET_NAMES, rows=rows).consume()
+        each(tx, query.format(relation=relation), found)
+    each(tx, _DROP_STATEMENTS, [key for key in sorted(statements) if key not in left], "ids")

@@ -17,8 +17,11 @@ from neo4j import Driver, ManagedTransaction
 from neo4j.exceptions import ConstraintError, DriverError, Neo4jError, ServiceUnavailable, SessionExpired
 
 from kg_sink.connection import open_driver
-from kg_sink.model import writes
-from kg_sink.retracting import retract_replaced
+from kg_sink.merging import current_ids, merged_into
+from kg_sink.model import DOCUMENTS, writes
+from kg_sink.naming import rename
+from kg_sink.retracting import retract_replaced, retract_unsaid
+from kg_sink.round_trips import each
 from kg_sink.server import Connection
 from transforms.counting import add_seconds
 from transforms.records import DeadLetter, Structured
@@ -26,26 +29,43 @@ from transforms.schema import Schema
 
 #: How often writers may meet in one constraint before a batch is given up.
 _MEETINGS = 5
-#: Documents that one transaction writes.
-BATCH = 32
+#: Seconds that one transaction should take: batches grow and shrink towards it with what the server answers.
+BATCH_SECONDS = 0.5
+#: Rows that a batch holds at most, whatever the server's speed.
+BATCH_ROWS = 20_000
 
 
-def write(driver: Driver, database: str, schema: Schema, documents: Iterable[Structured], now: str) -> None:
+def write(
+    driver: Driver,
+    database: str,
+    schema: Schema,
+    documents: Iterable[Structured],
+    now: str,
+    *,
+    replace_models: bool = False,
+) -> None:
     """Write documents in one transaction, in place of their earlier versions (the same URI, another text).
 
-    `now` (ISO 8601) is stored as the time of what is new.
+    What an earlier run of the same model said of a document, and this one does not, goes; with `replace_models`,
+    what other models said goes too. `now` (`history.stamp`) is stored as the time at which all this was seen.
 
     Raises:
         Neo4jError, DriverError: the server refused, or could not be reached through all retries.
     """
     documents = list(documents)
-    planned = writes(documents, schema)
-    versions = [{"id": d.id, "uri": d.uri} for d in (found.resolved.analysis.document for found in documents)]
 
     def work(tx: ManagedTransaction) -> None:
-        for step in planned:
-            tx.run(step.cypher, rows=step.rows, now=now).consume()
-        retract_replaced(tx, versions)
+        ids = {entity.id for found in documents for entity in found.resolved.entities}
+        aliases = current_ids(tx, ids)
+        planned = writes(documents, schema, aliases)
+        before = each(tx, DOCUMENTS, planned.documents, now=now)
+        for step in planned.steps:
+            each(tx, step.cypher, step.rows, now=now)
+        rename(tx, merged_into(tx, {aliases.get(key, key) for key in ids}))
+        retract_replaced(tx, [{"id": row["id"], "uri": row["properties"]["uri"]} for row in planned.documents], now)
+        known = {row["id"] for row in before if row["before"] is not None}
+        said = {found.resolved.analysis.document.id: _said(found) for found in documents}
+        retract_unsaid(tx, {key: said[key] for key in known}, now, all_models=replace_models)
 
     with driver.session(database=database) as session:
         for _ in range(_MEETINGS):
@@ -56,6 +76,19 @@ def write(driver: Driver, database: str, schema: Schema, documents: Iterable[Str
         session.execute_write(work)
 
 
+def _said(found: Structured) -> dict[str, set[str]]:
+    return {
+        "evidence": {piece.id for piece in found.evidence},
+        "models": {found.resolved.analysis.model, *(piece.model for piece in found.evidence)},
+        "mentions": {entity.id for entity in found.resolved.entities},
+    }
+
+
+def rows_of(found: Structured) -> int:
+    """About how many rows a document comes to; what batches are measured by."""
+    return 1 + 2 * len(found.resolved.entities) + len(found.statements) + len(found.evidence)
+
+
 @dataclass(frozen=True)
 class WriteJob:
     """What a worker needs to write."""
@@ -63,6 +96,7 @@ class WriteJob:
     connection: Connection
     schema: Schema
     now: str
+    replace_models: bool = False
 
 
 class _WriteDoFn(beam.DoFn):
@@ -99,7 +133,10 @@ class _WriteDoFn(beam.DoFn):
 
     def _write(self, documents: Sequence[Structured]) -> None:
         if documents:
-            write(self._driver, self._job.connection.database, self._job.schema, documents, self._job.now)
+            job = self._job
+            write(
+                self._driver, job.connection.database, job.schema, documents, job.now, replace_models=job.replace_models
+            )
 
 
 class WriteGraph(beam.PTransform):
@@ -113,7 +150,13 @@ class WriteGraph(beam.PTransform):
         """Collect batches and write them."""
         split = (
             documents
-            | "Batch" >> beam.BatchElements(min_batch_size=BATCH, max_batch_size=BATCH)
+            | "Batch"
+            >> beam.BatchElements(
+                min_batch_size=64,
+                max_batch_size=BATCH_ROWS,
+                target_batch_duration_secs=BATCH_SECONDS,
+                element_size_fn=rows_of,
+            )
             | "Write" >> beam.ParDo(_WriteDoFn(self._job)).with_outputs("dead", main="good")
         )
         return split.good, split.dead

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from kg_sink import queries, server
 from kg_sink.connection import GraphError, is_uri, resolve_target
 from kg_sink.exporting import canonical_export
+from kg_sink.history import present
 from pipelines.cli import Suggesting, graph_option
 from pipelines.output import FORMATS, show
 
@@ -212,8 +213,9 @@ def view(entity: str | None, hops: int, limit: int, out: str, target: str) -> No
 @click.command()
 @click.argument("documents", nargs=-1, required=True, metavar="DOCUMENT...")
 @click.option("--dry-run", is_flag=True, help="Only say which documents would go.")
+@click.option("--forget", is_flag=True, help="Erase their history too: no --as-of query answers from them any more.")
 @graph_option
-def retract(documents: tuple[str, ...], dry_run: bool, target: str) -> None:
+def retract(documents: tuple[str, ...], dry_run: bool, forget: bool, target: str) -> None:
     """Take documents (files, folders or URIs, as they were given to `run`) out of the graph, with what only they said.
 
     \b
@@ -228,7 +230,7 @@ def retract(documents: tuple[str, ...], dry_run: bool, target: str) -> None:
     if dry_run:
         show([{"document": row["uri"]} for row in found], "table")
     else:
-        take_out(connection, [row["id"] for row in found])
+        take_out(connection, [row["id"] for row in found], present(), history=not forget)
     done = "would be retracted" if dry_run else "retracted, with what only they said"
     click.echo(f"{len(found)} document{'s' if len(found) > 1 else ''} {done}")
 

@@ -18,7 +18,9 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions, StandardOptions
 
-from kg_sink.connection import prepare, resolve_target
+from kg_sink.connection import resolve_target
+from kg_sink.history import stamp
+from kg_sink.migrations import prepare
 from kg_sink.server import Connection
 from kg_sink.writing import WriteGraph, WriteJob
 from pipelines.progress import Tap
@@ -96,7 +98,7 @@ def check(options: PipelineOptions, *, progress: str | None = None) -> Job:
         dead_letters=given.dead_letters,
         text_column=given.text_column,
         run=started.strftime("run-%Y%m%dT%H%M%S.%fZ"),
-        now=started.isoformat(timespec="seconds"),
+        now=stamp(started),
         progress=progress,
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kg_sink import server
-from kg_sink.connection import prepare
+from kg_sink.migrations import prepare
 from transforms.bundle import Bundle, load_bundle
 from transforms.linking import Linker, make_linker
 from transforms.records import Analysis, Document, Mention, Relation

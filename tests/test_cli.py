@@ -19,7 +19,7 @@ from PIL import Image
 from selenium import webdriver
 
 from kg_sink import server
-from kg_sink.connection import prepare
+from kg_sink.migrations import prepare
 from kg_sink.view import COLOURS
 from pipelines.cli import cli
 from pipelines.graph_commands import register_commands

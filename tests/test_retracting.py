@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kg_sink import server
-from kg_sink.connection import open_driver, prepare
+from kg_sink.connection import open_driver
 from kg_sink.exporting import canonical_export
+from kg_sink.migrations import prepare
 from kg_sink.queries import run_query
 from kg_sink.retracting import find_documents, retract, retract_in
 from kg_sink.writing import write
@@ -24,6 +25,7 @@ from transforms.schema import Schema, load_schema
 from transforms.stating import state
 
 SCHEMA = load_schema()
+NOW = "2026-01-01T00:00:00.000000+00:00"
 PEOPLE, FIRMS, PLACES = ("Ann Lee", "Bo Ek"), ("Acme", "Acme Ltd", "Contoso"), ("Rome", "Oslo")
 
 
@@ -53,7 +55,7 @@ def made(uri: str, version: int, parent: str | None = None) -> Structured:
 
 def put(connection: server.Connection, *documents: Structured) -> None:
     with open_driver(connection) as driver:
-        write(driver, connection.database, SCHEMA, documents, "2026-01-01T00:00:00+00:00")
+        write(driver, connection.database, SCHEMA, documents, NOW)
 
 
 def clear(connection: server.Connection) -> None:
@@ -75,7 +77,7 @@ def test_any_sequence_leaves_what_its_last_versions_make(
     last: dict[str, Structured] = {}
     for uri, version in steps:
         if version is None:
-            retract(empty, [row["id"] for row in find_documents(empty, [uri])])
+            retract(empty, [row["id"] for row in find_documents(empty, [uri])], NOW)
             last.pop(uri, None)
         else:
             last[uri] = made(uri, version)
@@ -97,7 +99,7 @@ def test_an_attachment_goes_with_the_mail_that_lost_it(empty: server.Connection)
     uris = [row["uri"] for row in run_query(empty, "MATCH (d:Document) RETURN d.uri AS uri ORDER BY uri")]
     assert uris == ["m.eml", "m.eml#kept.txt"]
     assert [row["uri"] for row in find_documents(empty, ["m.eml"])] == uris
-    retract(empty, [row["id"] for row in find_documents(empty, ["m.eml"])])
+    retract(empty, [row["id"] for row in find_documents(empty, ["m.eml"])], NOW)
     assert canonical_export(empty) == []
 
 
@@ -112,7 +114,7 @@ def test_a_reader_never_sees_half_a_document(empty: server.Connection) -> None:
         driver.session(database=empty.database) as session,
         session.begin_transaction() as transaction,
     ):
-        retract_in(transaction, [row["id"] for row in find_documents(empty, ["a"])])
+        retract_in(transaction, [row["id"] for row in find_documents(empty, ["a"])], NOW)
         assert run_query(empty, half) == [{"d": 1, "v": True}]
         transaction.rollback()  # as if cut off before the commit
     assert run_query(empty, half) == [{"d": 1, "v": True}]

@@ -60,6 +60,7 @@ class Document:
     date: str | None = None  # ISO 8601, if the document itself says
     facts: tuple[Fact, ...] = ()
     ocr: bool = False
+    source: str = ""  # the input file that it was read from, if that is not `uri`
 
     @staticmethod
     def make_id(uri: str, text: str) -> str:

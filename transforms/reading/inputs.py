@@ -8,6 +8,7 @@ import posixpath
 import re
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
@@ -87,8 +88,10 @@ class _ReadDoFn(beam.DoFn):
                 for item in read_blob(blob, self._limits, self._text_column):
                     if isinstance(item, Blob):
                         blobs.append(item)
+                    elif isinstance(item, DeadLetter):
+                        yield pvalue.TaggedOutput("dead", item)
                     else:
-                        yield pvalue.TaggedOutput("dead", item) if isinstance(item, DeadLetter) else item
+                        yield item if item.uri == path else replace(item, source=path)
             except ReadError as error:
                 yield _dead(blob.uri, error, path)
 

@@ -1,0 +1,100 @@
+"""History: what the graph said once and does not say any more, kept as nodes that stand by themselves.
+
+Evidence that is withdrawn or replaced becomes a `PastEvidence`, a mention a `PastMention`, each with the time from
+which (`first_seen`) and up to which (`until`, exclusive) it stood. They have no edges, so that the graph itself holds
+only what is so now. `as_of` queries read both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from neo4j import ManagedTransaction
+
+from kg_sink.connection import GraphError
+from kg_sink.queries import Ready
+from kg_sink.round_trips import each
+
+Row = dict[str, Any]
+
+_KEEP = """
+UNWIND $rows AS row
+MERGE (p:{label} {{id: row.id}})
+SET p += row.properties
+"""
+_FORGET = (
+    "UNWIND $ids AS id MATCH (p:PastEvidence {document: id}) DELETE p",
+    "UNWIND $ids AS id MATCH (p:PastMention {document: id}) DELETE p",
+)
+_EVIDENCE_THEN = Ready(
+    "evidence-then",
+    "Evidence as of a time, of an entity or of a statement.",
+    """
+    MATCH (v:Evidence)-[:SUPPORTS]->(s:Statement{statement})
+    WHERE v.first_seen <= $at
+    MATCH (s)-[:HEAD]->(h:Entity)
+    MATCH (s)-[:TAIL]->(t:Entity)
+    MATCH (v)-[:FROM]->(d:Document)
+    WITH v, s, h, t, d
+    WHERE $id IS NULL OR h.id = $id OR t.id = $id
+    RETURN s.id AS statement, h.id AS head_id, h.name AS head, h.type AS head_type, s.relation AS relation,
+           t.id AS tail_id, t.name AS tail, t.type AS tail_type, v.id AS evidence, v.text AS text, d.title AS title,
+           d.uri AS uri, v.start AS start, v.end AS end, v.confidence AS confidence, v.model AS model
+    """,
+)
+
+
+def as_time(text: str) -> str:
+    """A date or time (ISO 8601) as the graph writes times; a date alone is its first moment, no zone is UTC.
+
+    Raises:
+        GraphError: it is none.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise GraphError(f"{text}: not a date or time; write it as 2026-03-01 or 2026-03-01T09:30:00") from error
+    return stamp(found if found.tzinfo else found.replace(tzinfo=UTC))
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as the graph writes times: UTC, ISO 8601 with microseconds, so that texts sort as times do."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def present() -> str:
+    """This moment, as `stamp` writes it."""
+    return stamp(datetime.now(UTC))
+
+
+def keep_evidence(tx: ManagedTransaction, rows: Iterable[Row], until: str) -> None:
+    """Keep evidence that is about to go: rows of `properties`, `statement`, head, tail and document."""
+    kept = []
+    for row in rows:
+        properties = {name: value for name, value in row["properties"].items() if not name.startswith("@")}
+        if properties.get("first_seen", "") < until:
+            key = f"{properties['id']}@{properties.get('first_seen', '')}"
+            around = {name: value for name, value in row.items() if name != "properties"}
+            kept.append({"id": key, "properties": {**properties, **around, "id": key, "until": until}})
+    each(tx, _KEEP.format(label="PastEvidence"), kept)
+
+
+def keep_mentions(tx: ManagedTransaction, rows: Iterable[Row], until: str) -> None:
+    """Keep mentions that are about to go: rows of `properties`, of the entity and of the document."""
+    kept = []
+    for row in rows:
+        edge = row["properties"]
+        if edge.get("first_seen", "") < until:
+            key = f"{edge['said']}@{row['document']}@{edge['model']}@{edge.get('first_seen', '')}"
+            around = {name: row[name] for name in ("entity", "name", "type", "document", "uri", "title")}
+            counted = {name: edge[name] for name in ("said", "model", "names", "count", "first_seen") if name in edge}
+            kept.append({"id": key, "properties": {**counted, **around, "until": until}})
+    each(tx, _KEEP.format(label="PastMention"), kept)
+
+
+def forget(tx: ManagedTransaction, documents: list[str]) -> None:
+    """Delete all history of documents (ids)."""
+    for query in _FORGET:
+        each(tx, query, documents, "ids")

@@ -1,0 +1,228 @@
+"""Merge: one entity into another, with its statements and evidence; its id stays behind as an alias. And back.
+
+Evidence and mentions keep the ids of entities as their document said them (`head`, `tail`; `said`). The graph is
+what they say, read through the aliases: so a later write under the old id goes to the entity that it was merged
+into, and a merge is undone by taking its alias away and reading what it moved again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from neo4j import Driver, ManagedTransaction
+
+from kg_sink.connection import GraphError, with_driver
+from kg_sink.model import ENTITIES, STATEMENTS
+from kg_sink.naming import settle_names
+from kg_sink.retracting import settle_statements
+from kg_sink.round_trips import each
+from kg_sink.server import Connection
+from transforms.records import Statement
+from transforms.schema import check_name
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """An entity (id) that is another, and why; the other is made if only the register knows it so far."""
+
+    entity: str
+    into: str
+    type: str
+    reason: str
+    score: float
+    register_id: str | None = None
+    into_name: str | None = None
+
+
+_ALIASES = "UNWIND $ids AS id MATCH (a:Alias {id: id}) RETURN a.id AS id, a.into AS into"
+_SOME_ALIAS = "MATCH (a:Alias) RETURN a.id AS id LIMIT 1"
+_MERGED_INTO = "UNWIND $ids AS id MATCH (a:Alias {into: id}) RETURN DISTINCT id"
+_MAKE_ALIASES = """
+UNWIND $rows AS row
+MERGE (a:Alias {id: row.entity})
+SET a.into = row.into, a.type = row.type, a.name = row.name, a.reason = row.reason, a.score = row.score,
+    a.register_id = row.register_id, a.into_name = row.into_name, a.created = $now
+"""
+_DROP_ALIASES = "UNWIND $ids AS id MATCH (a:Alias {id: id}) DELETE a"
+_ENTITY = "MATCH (e:Entity {id: $id}) RETURN e.type AS type, e.name AS name, e.register_id AS register_id"
+_MENTIONS = """
+UNWIND $ids AS id
+MATCH (e:Entity {id: id})-[m:MENTIONED_IN]->(d:Document)
+RETURN id AS entity, d.id AS document, properties(m) AS properties
+"""
+_EVIDENCE = """
+UNWIND $ids AS id
+MATCH (:Entity {id: id})<-[:HEAD|TAIL]-(s:Statement)
+WITH DISTINCT s
+MATCH (s)-[:HEAD]->(h:Entity)
+MATCH (s)-[:TAIL]->(t:Entity)
+MATCH (v:Evidence)-[:SUPPORTS]->(s)
+RETURN v.id AS id, v.head AS said_head, v.tail AS said_tail, v.confidence AS confidence, s.id AS statement,
+       s.relation AS relation, h.id AS head, t.id AS tail
+"""
+_MOVE_MENTIONS = """
+UNWIND $rows AS row
+MATCH (new:Entity {id: row.to})
+MATCH (d:Document {id: row.document})
+MERGE (new)-[m:MENTIONED_IN {said: row.said, model: row.model}]->(d)
+SET m += row.properties
+"""
+_DROP_MENTIONS = """
+UNWIND $rows AS row
+MATCH (:Entity {id: row.entity})-[m:MENTIONED_IN]->(:Document {id: row.document})
+WHERE m.said = row.said AND m.model = row.model
+DELETE m
+"""
+_UNTIE = "UNWIND $rows AS row MATCH (:Evidence {id: row.id})-[r:SUPPORTS]->(:Statement {id: row.statement}) DELETE r"
+_TIE = """
+UNWIND $rows AS row
+MATCH (v:Evidence {id: row.id})
+MATCH (s:Statement {id: row.to})
+MERGE (v)-[:SUPPORTS]->(s)
+"""
+
+
+def current_ids(tx: ManagedTransaction, ids: Iterable[str]) -> dict[str, str]:
+    """Of entities (ids) that were merged: where each is now."""
+    wanted = sorted(set(ids))
+    if not tx.run(_SOME_ALIAS).data():
+        return {}
+    step = {row["id"]: row["into"] for row in each(tx, _ALIASES, wanted, "ids")}
+    while more := sorted(set(step.values()) - step.keys()):  # merged again since
+        found = {row["id"]: row["into"] for row in each(tx, _ALIASES, more, "ids")}
+        if not found:
+            break
+        step |= found
+    return {key: _end(step, key) for key in wanted if key in step}
+
+
+def _end(step: dict[str, str], key: str) -> str:
+    while key in step:
+        key = step[key]
+    return key
+
+
+def merged_into(tx: ManagedTransaction, ids: Iterable[str]) -> set[str]:
+    """Those entities (ids) that others were merged into."""
+    if not tx.run(_SOME_ALIAS).data():
+        return set()
+    return {row["id"] for row in each(tx, _MERGED_INTO, sorted(set(ids)), "ids")}
+
+
+def merge(connection: Connection, merges: Sequence[Merge], now: str) -> None:
+    """Merge entities, each merge in a transaction of its own.
+
+    Raises:
+        GraphError: an entity would be merged into itself; or the graph cannot be reached, or takes no writes.
+    """
+
+    def work(driver: Driver) -> None:
+        with driver.session(database=connection.database) as session:
+            for one in merges:
+                session.execute_write(merge_in, one, now)
+
+    with_driver(connection, work)
+
+
+def undo(connection: Connection, alias: str) -> None:
+    """Undo the merge of an entity (its old id): what was said of it is its own again.
+
+    Raises:
+        GraphError: no such alias; or the graph cannot be reached, or takes no writes.
+    """
+
+    def work(driver: Driver) -> None:
+        with driver.session(database=connection.database) as session:
+            session.execute_write(undo_in, alias)
+
+    with_driver(connection, work)
+
+
+def merge_in(tx: ManagedTransaction, one: Merge, now: str) -> None:
+    """Merge one entity into another, within a transaction; again changes nothing.
+
+    Raises:
+        GraphError: the two are one already, the other way round; or the entity is the register's.
+    """
+    current = current_ids(tx, [one.entity, one.into])
+    if current.get(one.into, one.into) == one.entity:
+        raise GraphError(f"{one.into} was merged into {one.entity}; undo that first")
+    known = tx.run(_ENTITY, id=one.entity).data()
+    if known and known[0]["register_id"]:
+        raise GraphError(f"{one.entity} is an entry of the register; merge the other one into it")
+    if one.entity not in current:
+        row = {slot: getattr(one, slot) for slot in Merge.__slots__} | {"name": known[0]["name"] if known else None}
+        each(tx, _MAKE_ALIASES, [row], now=now)
+    if known:
+        _read_again(tx, one.entity, one.type, now)
+
+
+def undo_in(tx: ManagedTransaction, alias: str) -> None:
+    """Undo a merge, within a transaction.
+
+    Raises:
+        GraphError: no such alias.
+    """
+    found = tx.run("MATCH (a:Alias {id: $id}) RETURN a.into AS into, a.type AS type, a.created AS created", id=alias)
+    rows = found.data()
+    if not rows:
+        raise GraphError(f"no entity was merged under the id {alias!r}; list them with: tripleflow resolve --merged")
+    holder = current_ids(tx, [alias])[alias]
+    each(tx, _DROP_ALIASES, [alias], "ids")
+    _read_again(tx, holder, rows[0]["type"], rows[0]["created"])
+
+
+def _read_again(tx: ManagedTransaction, entity: str, kind: str, now: str) -> None:
+    """Put what hangs on an entity where the aliases now say that it belongs."""
+    mentions = each(tx, _MENTIONS, [entity], "ids")
+    evidence = each(tx, _EVIDENCE, [entity], "ids")
+    said = {row["properties"]["said"] for row in mentions} | {
+        row[n] for row in evidence for n in ("said_head", "said_tail")
+    }
+    current = {key: key for key in said} | current_ids(tx, said)
+    moved = [
+        {"entity": entity, "document": row["document"], "to": current[row["properties"]["said"]],
+         "said": row["properties"]["said"], "model": row["properties"]["model"],
+         "properties": {n: v for n, v in row["properties"].items() if not n.startswith("@")}}
+        for row in mentions
+        if current[row["properties"]["said"]] != entity
+    ]  # fmt: skip
+    check_name(kind, "the graph's entity type")
+    targets = sorted({row["to"] for row in moved})
+    each(tx, ENTITIES.format(type=kind), [{"id": key} for key in targets], now=now)
+    each(tx, "UNWIND $ids AS id MATCH (e:Entity {id: id}) SET e.type = $type", targets, "ids", type=kind)
+    each(tx, _MOVE_MENTIONS, moved)
+    each(tx, _DROP_MENTIONS, moved)
+    _move_evidence(tx, evidence, current, now)
+    settle_names(tx, [entity, *targets])
+
+
+def _move_evidence(tx: ManagedTransaction, evidence: list[Row], current: dict[str, str], now: str) -> None:
+    moved = []
+    for row in evidence:
+        head, tail = current[row["said_head"]], current[row["said_tail"]]
+        if (head, tail) != (row["head"], row["tail"]):
+            moved.append({**row, "to": Statement.make_id(head, row["relation"], tail), "new": (head, tail)})
+    made: dict[str, dict[str, Row]] = defaultdict(dict)
+    for row in moved:
+        before = made[row["relation"]].get(row["to"], {"confidence": 0.0})["confidence"]
+        made[row["relation"]][row["to"]] = {
+            "id": row["to"],
+            "head": row["new"][0],
+            "relation": row["relation"],
+            "tail": row["new"][1],
+            "confidence": max(before, row["confidence"]),
+        }
+    for relation, rows in sorted(made.items()):
+        check_name(relation, "the graph's relation")
+        each(tx, STATEMENTS.format(relation=relation), list(rows.values()), now=now)
+    for row in moved:
+        del row["new"]
+    each(tx, _UNTIE, moved)
+    each(tx, _TIE, moved)
+    settle_statements(tx, moved)

@@ -1,0 +1,64 @@
+"""Naming: the name that an entity goes by, taken from the mentions that are left, and the end of those without any.
+
+An entity goes by the longest name that its own mentions give it (then the first in the alphabet). One that others
+were merged into and that has no mention of its own goes by the register's name for it, or by theirs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from neo4j import ManagedTransaction
+
+from kg_sink.model import name_order
+from kg_sink.round_trips import each
+
+Row = dict[str, Any]
+
+_UNMENTIONED = """
+UNWIND $ids AS id
+MATCH (e:Entity {id: id}) WHERE NOT (e)-[:MENTIONED_IN]->(:Document)
+RETURN id
+"""
+_NAMES = """
+UNWIND $ids AS id
+MATCH (e:Entity {id: id})-[m:MENTIONED_IN]->(:Document)
+RETURN id, m.said AS said, collect(DISTINCT m.name) AS names
+"""
+_MERGED = """
+UNWIND $ids AS id
+MATCH (a:Alias {into: id}) WHERE a.register_id IS NOT NULL
+RETURN id, a.into_name AS name, a.register_id AS register_id
+"""
+_DROP_ENTITIES = "UNWIND $ids AS id MATCH (e:Entity {id: id}) DETACH DELETE e"
+_SET_NAMES = """
+UNWIND $rows AS row
+MATCH (e:Entity {id: row.id})
+SET e.name = row.name, e.register_id = coalesce(row.register_id, e.register_id)
+"""
+
+
+def settle_names(tx: ManagedTransaction, ids: Iterable[str]) -> None:
+    """Drop the entities (ids) that no document mentions; name the rest as the documents that are left name it."""
+    wanted = sorted(set(ids))
+    gone = {row["id"] for row in each(tx, _UNMENTIONED, wanted, "ids")}
+    each(tx, _DROP_ENTITIES, sorted(gone), "ids")
+    rename(tx, set(wanted) - gone)
+
+
+def rename(tx: ManagedTransaction, ids: Iterable[str]) -> None:
+    """Name entities (ids) by the rule of this module."""
+    wanted = sorted(ids)
+    own: dict[str, set[str]] = defaultdict(set)
+    others: dict[str, set[str]] = defaultdict(set)
+    for row in each(tx, _NAMES, wanted, "ids"):
+        (own if row["said"] == row["id"] else others)[row["id"]].update(row["names"])
+    registered = {row["id"]: row for row in each(tx, _MERGED, wanted, "ids")}
+    rows = []
+    for key in sorted({*own, *others}):
+        entry = registered.get(key, {})
+        names = own.get(key) or ({entry["name"]} if entry.get("name") else others[key])
+        rows.append({"id": key, "name": min(names, key=name_order), "register_id": entry.get("register_id")})
+    each(tx, _SET_NAMES, rows)
