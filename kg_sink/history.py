@@ -14,7 +14,6 @@ from typing import Any
 from neo4j import ManagedTransaction
 
 from kg_sink.connection import GraphError
-from kg_sink.queries import Ready
 from kg_sink.round_trips import each
 
 Row = dict[str, Any]
@@ -27,22 +26,6 @@ SET p += row.properties
 _FORGET = (
     "UNWIND $ids AS id MATCH (p:PastEvidence {document: id}) DELETE p",
     "UNWIND $ids AS id MATCH (p:PastMention {document: id}) DELETE p",
-)
-_EVIDENCE_THEN = Ready(
-    "evidence-then",
-    "Evidence as of a time, of an entity or of a statement.",
-    """
-    MATCH (v:Evidence)-[:SUPPORTS]->(s:Statement{statement})
-    WHERE v.first_seen <= $at
-    MATCH (s)-[:HEAD]->(h:Entity)
-    MATCH (s)-[:TAIL]->(t:Entity)
-    MATCH (v)-[:FROM]->(d:Document)
-    WITH v, s, h, t, d
-    WHERE $id IS NULL OR h.id = $id OR t.id = $id
-    RETURN s.id AS statement, h.id AS head_id, h.name AS head, h.type AS head_type, s.relation AS relation,
-           t.id AS tail_id, t.name AS tail, t.type AS tail_type, v.id AS evidence, v.text AS text, d.title AS title,
-           d.uri AS uri, v.start AS start, v.end AS end, v.confidence AS confidence, v.model AS model
-    """,
 )
 
 

@@ -63,7 +63,7 @@ MIGRATIONS = (
         2,
         "when and by which model each evidence and mention was seen; history; merged entities; sources",
         (
-            *_unique("Alias", "PastEvidence", "PastMention", "Source", "Run"),
+            *_unique("Alias", "PastEvidence", "PastMention", "Source"),
             *_indexed(Document="source last_seen", Alias="into", Statement="created"),
             *_indexed(PastEvidence="document statement head tail", PastMention="document entity"),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from kg_sink.server import Connection
 from transforms.records import VALUE_TYPES
 
 Row = dict[str, Any]
+Step = Callable[[list[str]], list[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ ENTITIES = Ready(
     MATCH (e:Entity)
     WHERE ($type IS NULL OR e.type = $type) AND ($name IS NULL OR toLower(e.name) CONTAINS toLower($name))
     OPTIONAL MATCH (e)-[:MENTIONED_IN]->(d:Document)
-    WITH e, count(d) AS documents
+    WITH e, count(DISTINCT d) AS documents
     RETURN e.id AS id, e.type AS type, e.name AS name, e.register_id AS register_id, documents
     ORDER BY documents DESC, name, id LIMIT $limit
     """,
@@ -42,11 +44,42 @@ FIND = Ready(
     "The entities that an id, a name or a spelling in some document means, the most mentioned first.",
     """
     MATCH (e:Entity)
-    OPTIONAL MATCH (e)-[m:MENTIONED_IN]->(:Document)
+    OPTIONAL MATCH (e)-[m:MENTIONED_IN]->(d:Document)
     WHERE any(spelling IN m.names WHERE toLower(spelling) = toLower($entity))
-    WITH e, count(m) AS documents
+    WITH e, count(DISTINCT d) AS documents
     WHERE documents > 0 OR e.id = $entity OR toLower(e.name) = toLower($entity)
-    RETURN e.id AS id, e.type AS type, e.name AS name, documents ORDER BY e.id = $entity DESC, documents DESC, id
+    RETURN e.id AS id, e.type AS type, e.name AS name, e.register_id AS register_id, documents
+    ORDER BY e.id = $entity DESC, documents DESC, id
+    """,
+)
+ALIAS = Ready("alias", "", "MATCH (a:Alias {id: $id}) RETURN a.into AS into")
+MERGED = Ready(
+    "merged",
+    "Entities that were merged, the latest first.",
+    """
+    MATCH (a:Alias) OPTIONAL MATCH (e:Entity {id: a.into})
+    RETURN a.id AS id, a.name AS entity, coalesce(e.name, a.into) AS into, a.type AS type, a.reason AS reason,
+           a.score AS score, a.created AS created
+    ORDER BY created DESC, id
+    """,
+)
+SPELLINGS = Ready(
+    "spellings",
+    "Every entity with all that documents call it.",
+    """
+    MATCH (e:Entity)-[m:MENTIONED_IN]->(:Document) WHERE e.value IS NULL
+    UNWIND m.names AS spelling
+    RETURN e.id AS id, e.type AS type, e.name AS name, e.register_id AS register_id,
+           collect(DISTINCT spelling) AS spellings ORDER BY id
+    """,
+)
+NAMED = Ready("named", "", "UNWIND $ids AS id MATCH (e:Entity {id: id}) RETURN id, e.name AS name")
+RUNS = Ready(
+    "runs",
+    "The runs that brought something new, latest first.",
+    """
+    MATCH (v:Evidence)
+    RETURN v.first_seen AS time, v.model AS model, count(v) AS evidence ORDER BY time DESC, model LIMIT $limit
     """,
 )
 NAMES = Ready("names", "", "MATCH (e:Entity) RETURN DISTINCT e.name AS name LIMIT 100000")
@@ -80,7 +113,8 @@ EVIDENCE = Ready(
     MATCH (s)-[:TAIL]->(t:Entity)
     MATCH (s)<-[:SUPPORTS]-(v:Evidence)-[:FROM]->(d:Document)
     RETURN h.name AS head, s.relation AS relation, t.name AS tail, v.text AS text, d.title AS title, d.uri AS uri,
-           v.start AS start, v.end AS end, v.confidence AS confidence, v.model AS model
+           v.start AS start, v.end AS end, v.confidence AS confidence, v.model AS model, v.first_seen AS first_seen,
+           v.last_seen AS last_seen
     ORDER BY confidence DESC, uri, start
     """,
 )
@@ -159,7 +193,10 @@ def find_entity(connection: Connection, text: str) -> Row:
     Raises:
         GraphError: there is none; names the nearest ones.
     """
-    found = run_query(connection, FIND.cypher, {"entity": text})
+    meant = text
+    while merged := run_query(connection, ALIAS.cypher, {"id": meant}):
+        meant = merged[0]["into"]
+    found = run_query(connection, FIND.cypher, {"entity": meant})
     if found:
         return found[0]
     names = [row["name"] for row in run_query(connection, NAMES.cypher)]
@@ -168,11 +205,15 @@ def find_entity(connection: Connection, text: str) -> Row:
     raise GraphError(f"no entity {text!r} in the graph; {hint}")
 
 
-def find_paths(connection: Connection, one: str, other: str, hops: int = 4, most: int = 10) -> list[Row]:
+def find_paths(
+    connection: Connection, one: str, other: str, hops: int = 4, most: int = 10, step: Step | None = None
+) -> list[Row]:
     """The shortest paths of statements between two entities (ids), searched breadth first, a round trip a hop.
 
+    `step` gives the statements about entities (ids), as `STEP` does; that one without it.
     Dates, amounts and numbers are not walked through: that two documents name one day joins nothing.
     """
+    step = step or (lambda ids: run_query(connection, STEP.cypher, {"ids": ids, "limit": 20_000}))
     # node → neighbour towards `one` → the statements between them
     parents: dict[str, dict[str, list[Row]]] = {one: {}}
     frontier = {one}
@@ -181,7 +222,7 @@ def find_paths(connection: Connection, one: str, other: str, hops: int = 4, most
             break
         found: dict[str, dict[str, list[Row]]] = {}
         walkable: set[str] = set()
-        for row in run_query(connection, STEP.cypher, {"ids": sorted(frontier), "limit": 20_000}):
+        for row in step(sorted(frontier)):
             for here, there in (("head", "tail"), ("tail", "head")):
                 if row[here] in frontier and row[there] not in parents:
                     found.setdefault(row[there], {}).setdefault(row[here], []).append(row)

@@ -1,4 +1,4 @@
-"""The command line: `tripleflow run`, `query`, `view`, `retract`, `graph`, `models`, `dead-letters`."""
+"""The command line: `tripleflow` and its commands; those that need a graph stand in modules of their own."""
 
 from __future__ import annotations
 
@@ -209,13 +209,20 @@ def replay(folder: str, **options: Any) -> None:
     sys.exit(status)
 
 
+def register_commands() -> None:
+    """Add the commands that need a graph, which take longer to import."""
+    from pipelines.graph_commands import graph, query, retract, view
+    from pipelines.upkeep_commands import diff, resolve
+
+    for command in (query, view, retract, resolve, diff, graph):
+        cli.add_command(command)
+
+
 def main() -> None:
     """Run a command; what goes wrong is one line, and exit code 2."""
-    from pipelines.graph_commands import register_commands
-
     warnings.filterwarnings("ignore")
     logging.basicConfig(level=logging.ERROR)
-    register_commands(cli)
+    register_commands()
     try:
         cli.main(prog_name="tripleflow", standalone_mode=False)
     except click.exceptions.Exit as leaving:

@@ -6,28 +6,23 @@ import json
 import os
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from kg_sink import queries, server
+from kg_sink import past_queries, queries, server
 from kg_sink.connection import GraphError, is_uri, resolve_target
 from kg_sink.exporting import canonical_export
-from kg_sink.history import present
+from kg_sink.history import as_time, present
 from pipelines.cli import Suggesting, graph_option
 from pipelines.output import FORMATS, show
 
 format_option = click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+as_of_option = click.option("--as-of", "at", metavar="TIME", help="As the graph was then (ISO 8601).")
 limit_option = click.option("--limit", default=25, show_default=True, type=click.IntRange(1))
-
-
-def register_commands(cli: click.Group) -> None:
-    """Add the commands of this module."""
-    for command in (query, view, retract, graph):
-        if command.name not in cli.commands:
-            cli.add_command(command)
 
 
 def connect(target: str) -> server.Connection:
@@ -84,31 +79,40 @@ def _parameters(pairs: tuple[str, ...]) -> dict[str, Any]:
 @query.command()
 @click.option("--type", "kind", help="Only of this type, as in the schema.")
 @click.option("--name", help="Only with this in the name.")
+@as_of_option
 @limit_option
 @graph_option
 @format_option
-def entities(kind: str | None, name: str | None, limit: int, target: str, form: str) -> None:
+def entities(kind: str | None, name: str | None, at: str | None, limit: int, target: str, form: str) -> None:
     """Entities by type, those in most documents first.
 
     \b
     Example: tripleflow query entities --type Organisation --limit 10
     """
+    if at:
+        show(past_queries.entities_then(connect(target), as_time(at), kind, name)[:limit], form)
+        return
     parameters = {"type": kind, "name": name, "limit": limit}
     show(queries.run_query(connect(target), queries.ENTITIES.cypher, parameters), form)
 
 
 @query.command()
 @click.argument("entity")
+@as_of_option
 @limit_option
 @graph_option
 @format_option
-def about(entity: str, limit: int, target: str, form: str) -> None:
+def about(entity: str, at: str | None, limit: int, target: str, form: str) -> None:
     """Everything that is stated of an entity (name, spelling or id), and where it is mentioned.
 
     \b
     Example: tripleflow query about "Ingrid Solberg"
     """
     connection = connect(target)
+    if at:
+        found = past_queries.find_entity_then(connection, entity, as_time(at))
+        show(past_queries.about_then(connection, as_time(at), found["id"])[:limit], form)
+        return
     found = queries.find_entity(connection, entity)
     parameters = {"id": found["id"], "limit": limit}
     stated = queries.run_query(connection, queries.ABOUT.cypher, parameters)
@@ -127,30 +131,47 @@ def about(entity: str, limit: int, target: str, form: str) -> None:
 @click.argument("one")
 @click.argument("other")
 @click.option("--hops", default=4, show_default=True, type=click.IntRange(1, 8))
+@as_of_option
 @graph_option
 @format_option
-def paths(one: str, other: str, hops: int, target: str, form: str) -> None:
+def paths(one: str, other: str, hops: int, at: str | None, target: str, form: str) -> None:
     """The shortest paths of statements between two entities.
 
     \b
     Example: tripleflow query paths "Ingrid Solberg" Rotterdam
     """
     connection = connect(target)
+    if at:
+        then = as_time(at)
+        ends = [past_queries.find_entity_then(connection, text, then)["id"] for text in (one, other)]
+        step = partial(past_queries.step_then, connection, then)
+        show(queries.find_paths(connection, ends[0], ends[1], hops, step=step), form)
+        return
     ends = [queries.find_entity(connection, text)["id"] for text in (one, other)]
     show(queries.find_paths(connection, ends[0], ends[1], hops), form)
 
 
 @query.command()
 @click.argument("statement")
+@as_of_option
 @graph_option
 @format_option
-def evidence(statement: str, target: str, form: str) -> None:
+def evidence(statement: str, at: str | None, target: str, form: str) -> None:
     """The sentences that support a statement (its id, as other queries show it).
 
     \b
     Example: tripleflow query evidence sta-0123456789abcdef0123456789abcdef
     """
-    found = queries.run_query(connect(target), queries.EVIDENCE.cypher, {"statement": statement})
+    if at:
+        rows = past_queries.evidence_then(connect(target), as_time(at), [statement])
+        names = ("text", "title", "uri", "start", "end", "confidence", "model")
+        found = [
+            {"head": row["head_name"], "relation": row["relation"], "tail": row["tail_name"]}
+            | {n: row[n] for n in names}
+            for row in rows
+        ]
+    else:
+        found = queries.run_query(connect(target), queries.EVIDENCE.cypher, {"statement": statement})
     if not found:
         raise GraphError(f"no statement {statement!r}; ids stand in: tripleflow query about ENTITY")
     show(found, form)
@@ -167,7 +188,20 @@ def changes(since: str, limit: int, target: str, form: str) -> None:
     \b
     Example: tripleflow query changes 2026-03-01
     """
-    show(queries.run_query(connect(target), queries.CHANGES.cypher, {"since": since, "limit": limit}), form)
+    show(queries.run_query(connect(target), queries.CHANGES.cypher, {"since": as_time(since), "limit": limit}), form)
+
+
+@query.command()
+@limit_option
+@graph_option
+@format_option
+def runs(limit: int, target: str, form: str) -> None:
+    """The runs that brought something new: their times are what --as-of and `diff` take.
+
+    \b
+    Example: tripleflow query runs
+    """
+    show(queries.run_query(connect(target), queries.RUNS.cypher, {"limit": limit}), form)
 
 
 @query.command()

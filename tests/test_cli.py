@@ -21,8 +21,7 @@ from selenium import webdriver
 from kg_sink import server
 from kg_sink.migrations import prepare
 from kg_sink.view import COLOURS
-from pipelines.cli import cli
-from pipelines.graph_commands import register_commands
+from pipelines.cli import cli, register_commands
 from tests.conftest import SAMPLES, SampleRun, tripleflow
 from transforms.bundle import SENTENCE_ENCODER
 
@@ -235,7 +234,7 @@ def test_bad_files_are_named_with_field_and_remedy(option: str, content: str, hi
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    register_commands(cli)
+    register_commands()
     pending = [(["--help"], cli)]
     seen = 0
     while pending:

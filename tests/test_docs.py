@@ -9,8 +9,7 @@ import pytest
 
 from kg_sink.connection import resolve_target
 from kg_sink.queries import run_query
-from pipelines.cli import cli
-from pipelines.graph_commands import register_commands
+from pipelines.cli import cli, register_commands
 from tests.conftest import ROOT, SampleRun
 
 MODEL = (ROOT / "docs" / "graph-model.md").read_text(encoding="utf-8")
@@ -34,7 +33,7 @@ def test_the_graph_is_as_its_model_says(sample_run: SampleRun) -> None:
 
 
 def test_the_commands_of_the_readme_exist() -> None:
-    register_commands(cli)
+    register_commands()
     lines = [line for block in re.findall(r"```(?:sh|bash)\n(.*?)```", README, re.S) for line in block.splitlines()]
     typed = [line for line in lines if line.startswith("tripleflow ")]
     assert len(typed) >= 5

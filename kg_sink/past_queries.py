@@ -1,0 +1,125 @@
+"""Queries as of a time: the graph's evidence and mentions that stood then, and the history of what went since.
+
+Names are those that the entities go by today, merges included, except of what is gone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from kg_sink.connection import GraphError
+from kg_sink.queries import find_entity, run_query
+from kg_sink.server import Connection
+
+Row = dict[str, Any]
+
+_LIVE = """
+MATCH (v:Evidence)-[:SUPPORTS]->(s) WHERE v.first_seen <= $at
+MATCH (s)-[:HEAD]->(h:Entity)
+MATCH (s)-[:TAIL]->(t:Entity)
+MATCH (v)-[:FROM]->(d:Document)
+RETURN v.id AS id, s.id AS statement, s.relation AS relation, h.id AS head, h.name AS head_name, h.type AS head_type,
+       t.id AS tail, t.name AS tail_name, t.type AS tail_type, v.text AS text, d.title AS title, d.uri AS uri,
+       v.start AS start, v.end AS end, v.confidence AS confidence, v.model AS model
+"""
+_PAST = """
+MATCH (p:PastEvidence {{{slot}: key}}) WHERE p.first_seen <= $at AND p.until > $at
+RETURN p.id AS id, p.statement AS statement, p.relation AS relation, p.head AS head, p.head_name AS head_name,
+       p.head_type AS head_type, p.tail AS tail, p.tail_name AS tail_name, p.tail_type AS tail_type, p.text AS text,
+       p.title AS title, p.uri AS uri, p.start AS start, p.end AS end, p.confidence AS confidence, p.model AS model
+"""
+_EACH = "UNWIND $keys AS key "
+_OF_STATEMENTS = (
+    _EACH + "MATCH (s:Statement {id: key}) WITH s" + _LIVE,
+    _EACH + _PAST.format(slot="statement"),
+)
+_OF_ENTITIES = (
+    _EACH + "MATCH (:Entity {id: key})<-[:HEAD|TAIL]-(s:Statement) WITH DISTINCT s" + _LIVE,
+    _EACH + _PAST.format(slot="head"),
+    _EACH + _PAST.format(slot="tail"),
+)
+_MENTIONS = (
+    """
+    MATCH (e:Entity)-[m:MENTIONED_IN]->(d:Document) WHERE m.first_seen <= $at
+    RETURN e.id AS id, e.type AS type, e.name AS name, d.id AS document
+    """,
+    """
+    MATCH (p:PastMention) WHERE p.first_seen <= $at AND p.until > $at
+    RETURN p.entity AS id, p.type AS type, p.name AS name, p.document AS document
+    """,
+)
+_FIND = """
+MATCH (p:PastMention) WHERE p.first_seen <= $at AND p.until > $at
+  AND (p.entity = $text OR toLower(p.name) = toLower($text) OR any(s IN p.names WHERE toLower(s) = toLower($text)))
+RETURN p.entity AS id, p.type AS type, p.name AS name, count(p) AS documents ORDER BY documents DESC, id
+"""
+
+
+def find_entity_then(connection: Connection, text: str, at: str) -> Row:
+    """The entity that an id, a name or a spelling means now, or meant at a time.
+
+    Raises:
+        GraphError: there is none; names the nearest ones.
+    """
+    try:
+        return find_entity(connection, text)
+    except GraphError:
+        found = run_query(connection, _FIND, {"text": text, "at": at})
+        if found:
+            return found[0]
+        raise
+
+
+def entities_then(connection: Connection, at: str, kind: str | None = None, name: str | None = None) -> list[Row]:
+    """Entities that documents mentioned at a time, those in most documents first."""
+    documents: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for query in _MENTIONS:
+        for row in run_query(connection, query, {"at": at}):
+            if kind in (None, row["type"]) and (name or "").lower() in row["name"].lower():
+                documents[row["id"], row["type"], row["name"]].add(row["document"])
+    rows = [{"id": k[0], "type": k[1], "name": k[2], "documents": len(found)} for k, found in documents.items()]
+    return sorted(rows, key=lambda row: (-row["documents"], row["name"], row["id"]))
+
+
+def evidence_then(connection: Connection, at: str, statements: Sequence[str]) -> list[Row]:
+    """The evidence of statements (ids) at a time, surest first."""
+    return _read(connection, _OF_STATEMENTS, statements, at)
+
+
+def about_then(connection: Connection, at: str, entity: str) -> list[Row]:
+    """What was stated of an entity (id) at a time, surest first: a row a statement."""
+    return stated(_read(connection, _OF_ENTITIES, [entity], at))
+
+
+def step_then(connection: Connection, at: str, entities: Sequence[str]) -> list[Row]:
+    """The statements about entities (ids) at a time, as a search outwards takes them (`queries.STEP`)."""
+    return list({row["statement"]: row for row in _read(connection, _OF_ENTITIES, entities, at)}.values())
+
+
+def stated(evidence: Sequence[Row]) -> list[Row]:
+    """Evidence rows → a row for each statement, surest first."""
+    by_statement: dict[str, list[Row]] = defaultdict(list)
+    for row in evidence:
+        by_statement[row["statement"]].append(row)
+    rows = [
+        {
+            "statement": key,
+            "head": found[0]["head_name"],
+            "relation": found[0]["relation"],
+            "tail": found[0]["tail_name"],
+            "confidence": found[0]["confidence"],
+            "evidence": len(found),
+        }
+        for key, found in by_statement.items()
+    ]
+    return sorted(rows, key=lambda row: (-row["confidence"], row["statement"]))
+
+
+def _read(connection: Connection, queries: Sequence[str], keys: Sequence[str], at: str) -> list[Row]:
+    found: dict[str, Row] = {}
+    for query in queries:
+        for row in run_query(connection, query, {"keys": list(keys), "at": at}):
+            found[row["id"]] = row
+    return sorted(found.values(), key=lambda row: (-row["confidence"], row["uri"], row["start"], row["id"]))

@@ -1,0 +1,168 @@
+"""As of a time; what changed between two; what two models disagree about; graphs of an older version."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kg_sink import server
+from kg_sink.connection import GraphError, open_driver
+from kg_sink.diffing import diff_models, diff_times
+from kg_sink.exporting import canonical_export
+from kg_sink.history import as_time
+from kg_sink.migrations import VERSION, pending, prepare
+from kg_sink.past_queries import about_then, entities_then, evidence_then, find_entity_then, step_then
+from kg_sink.queries import find_paths, run_query
+from kg_sink.retracting import find_documents, retract
+from kg_sink.writing import write
+from tests.conftest import analysis
+from transforms.records import Analysis, Document, Relation, Structured
+from transforms.resolving import resolve
+from transforms.schema import load_schema
+from transforms.stating import state
+
+SCHEMA = load_schema()
+MONDAY, TUESDAY, WEDNESDAY, THURSDAY = (as_time(f"2026-03-0{day}") for day in (2, 3, 4, 5))
+
+
+@pytest.fixture
+def empty(graph: server.Connection) -> server.Connection:
+    with open_driver(graph) as driver:
+        driver.execute_query("MATCH (n) WHERE NOT n:TripleflowMeta DETACH DELETE n", database_=graph.database)
+    return graph
+
+
+def put(connection: server.Connection, place: str, now: str, model: str = "m@1", uri: str = "a", **how: bool) -> None:
+    text = f"Ann Lee lives in {place}."
+    found = analysis(text, [("Ann Lee", "Person"), (place, "Location")], (Relation(0, "RESIDENCE", 1, 0.8),))
+    document = Document(Document.make_id(uri, text), uri, "txt", uri, "en", text)
+    structured = state(resolve(_with(found, document, model)), SCHEMA)
+    _write(connection, structured, now, **how)
+
+
+def _with(found: Analysis, document: Document, model: str) -> Analysis:
+    return replace(found, document=document, model=model)
+
+
+def _write(connection: server.Connection, found: Structured, now: str, **how: bool) -> None:
+    with open_driver(connection) as driver:
+        write(driver, connection.database, SCHEMA, [found], now, **how)
+
+
+def tails(rows: list[dict]) -> list[str]:
+    return [row["tail"] for row in rows]
+
+
+def test_queries_answer_as_the_graph_was(empty: server.Connection) -> None:
+    put(empty, "Rome", MONDAY)
+    put(empty, "Oslo", TUESDAY)
+    retract(empty, [row["id"] for row in find_documents(empty, ["a"])], WEDNESDAY)
+    with pytest.raises(GraphError, match="no entity"):
+        find_entity_then(empty, "Ann Lee", THURSDAY)
+    ann = find_entity_then(empty, "ann lee", MONDAY)["id"]
+    assert tails(about_then(empty, MONDAY, ann)) == ["Rome"]
+    assert tails(about_then(empty, TUESDAY, ann)) == ["Oslo"]
+    assert about_then(empty, WEDNESDAY, ann) == []
+    assert {row["name"] for row in entities_then(empty, TUESDAY)} == {"Ann Lee", "Oslo"}
+    assert entities_then(empty, as_time("2026-03-01")) == []
+    (then,) = about_then(empty, MONDAY, ann)
+    (evidence,) = evidence_then(empty, MONDAY, [then["statement"]])
+    assert evidence["text"] == "Ann Lee lives in Rome."
+    rome = find_entity_then(empty, "Rome", MONDAY)["id"]
+    (path,) = find_paths(empty, ann, rome, step=lambda ids: step_then(empty, MONDAY, ids))
+    assert path["statements"] == [then["statement"]]
+
+
+def test_what_comes_back_stands_again(empty: server.Connection) -> None:
+    put(empty, "Rome", MONDAY)
+    retract(empty, [row["id"] for row in find_documents(empty, ["a"])], TUESDAY)
+    put(empty, "Rome", THURSDAY)
+    ann = find_entity_then(empty, "Ann Lee", THURSDAY)["id"]
+    stood = [bool(about_then(empty, day, ann)) for day in (MONDAY, TUESDAY, WEDNESDAY, THURSDAY)]
+    assert stood == [True, False, False, True]
+
+
+def test_a_forgotten_document_leaves_no_trace(empty: server.Connection) -> None:
+    put(empty, "Rome", MONDAY)
+    put(empty, "Rome", MONDAY, uri="b")
+    put(empty, "Oslo", TUESDAY)
+    for uri in ("a", "b"):
+        retract(empty, [row["id"] for row in find_documents(empty, [uri])], WEDNESDAY, history=uri == "a")
+    kept = run_query(empty, "MATCH (p) WHERE p:PastEvidence OR p:PastMention RETURN DISTINCT p.uri AS uri")
+    assert kept == [{"uri": "a"}]
+
+
+def test_diff_of_two_times(empty: server.Connection) -> None:
+    put(empty, "Rome", MONDAY)
+    put(empty, "Rome", MONDAY, uri="b")
+    put(empty, "Oslo", WEDNESDAY)
+    assert [(row["only"], row["tail"]) for row in diff_times(empty, MONDAY, THURSDAY)] == [(THURSDAY, "Oslo")]
+    retract(empty, [row["id"] for row in find_documents(empty, ["b"])], THURSDAY)
+    found = {(row["only"], row["tail"]) for row in diff_times(empty, MONDAY, THURSDAY)}
+    assert found == {(MONDAY, "Rome"), (THURSDAY, "Oslo")}
+    assert diff_times(empty, MONDAY, TUESDAY) == []
+
+
+def test_another_model_adds_and_replaces_only_when_asked(empty: server.Connection) -> None:
+    put(empty, "Rome", MONDAY)
+    text = "Ann Lee lives in Rome."
+    found = analysis(text, [("Ann Lee", "Person"), ("Rome", "Location")], (Relation(0, "BORN_IN", 1, 0.9),))
+    document = Document(Document.make_id("a", text), "a", "txt", "a", "en", text)
+    other = state(resolve(_with(found, document, "m@2")), SCHEMA)
+    _write(empty, other, TUESDAY)
+    found_now = {(row["only"], row["relation"]) for row in diff_models(empty, "m@1", "m@2")}
+    assert found_now == {("m@1", "RESIDENCE"), ("m@2", "BORN_IN")}
+    _write(empty, other, WEDNESDAY, replace_models=True)
+    assert run_query(empty, "MATCH (v:Evidence) RETURN DISTINCT v.model AS model") == [{"model": "m@2"}]
+    with pytest.raises(GraphError, match="nothing in the graph is by the model 'm@1'"):
+        diff_models(empty, "m@1", "m@2")
+
+
+def test_evidence_says_when_it_was_seen(empty: server.Connection) -> None:
+    for now in (TUESDAY, MONDAY, WEDNESDAY, TUESDAY):
+        put(empty, "Rome", now)
+    query = "MATCH (v:Evidence) RETURN v.first_seen AS first, v.last_seen AS last"
+    assert run_query(empty, query) == [{"first": TUESDAY, "last": WEDNESDAY}]
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", ""])
+def test_a_time_that_is_none(text: str) -> None:
+    with pytest.raises(GraphError, match="write it as"):
+        as_time(text)
+
+
+def test_a_graph_of_version_1_is_brought_up(empty: server.Connection) -> None:
+    put(empty, "Rome", MONDAY)
+    put(empty, "Rome", MONDAY, uri="b")
+    wanted = canonical_export(empty)
+    with open_driver(empty) as driver:
+        for query in (
+            "MATCH (v:Evidence) SET v.created = v.first_seen "
+            "REMOVE v.first_seen, v.last_seen, v.head, v.relation, v.tail",
+            "MATCH ()-[m:MENTIONED_IN]->() REMOVE m.said, m.model, m.first_seen, m.last_seen",
+            "MATCH (d:Document) REMOVE d.last_seen, d.source",
+            "MATCH (n:TripleflowMeta) DELETE n",
+        ):
+            driver.execute_query(query, database_=empty.database)
+    assert [migration.version for migration in pending(empty)] == list(range(1, VERSION + 1))
+    prepare(empty)
+    assert pending(empty) == []
+    (evidence,) = {row["v"]["first_seen"] for row in run_query(empty, "MATCH (v:Evidence) RETURN v")}
+    assert evidence == MONDAY
+    put(empty, "Rome", TUESDAY)
+    put(empty, "Rome", TUESDAY, uri="b")
+    assert canonical_export(empty) == wanted
+
+
+def test_a_graph_of_a_later_version_is_left_alone(empty: server.Connection) -> None:
+    with open_driver(empty) as driver:
+        driver.execute_query("MATCH (n:TripleflowMeta) SET n.version = 99", database_=empty.database)
+    try:
+        with pytest.raises(GraphError, match="version 99"):
+            prepare(empty)
+    finally:
+        with open_driver(empty) as driver:
+            driver.execute_query(
+                "MATCH (n:TripleflowMeta) SET n.version = $version", version=VERSION, database_=empty.database
+            )
