@@ -31,6 +31,7 @@ setup(
         "onnxruntime>=1.20",
         "pillow>=10",
         "price-parser>=0.4",
+        "prometheus-client>=0.20",
         "py3langid>=0.3",
         "pyarrow>=15",
         "pypdfium2>=4.30",

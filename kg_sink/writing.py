@@ -118,7 +118,7 @@ class _WriteDoFn(beam.DoFn):
             raise  # the graph is gone: no document's fault, and Beam retries the bundle
         except (Neo4jError, DriverError, KeyError, ValueError, TypeError):
             results = list(self._one_by_one(batch))
-        add_seconds("write", time.perf_counter() - begin)
+        add_seconds("write", time.perf_counter() - begin, len(batch))
         yield from results
 
     def _one_by_one(self, batch: Sequence[Structured]) -> Iterator[Any]:

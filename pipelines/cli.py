@@ -67,7 +67,12 @@ def cli() -> None:
 @click.option("--dead-letters", default="dead-letters", show_default=True, metavar="DIR", help="Where failures go.")
 @click.option("--model", metavar="DIR", help="A model bundle; the one that ships without it.")
 @click.option("--text-column", default="text", show_default=True, help="Text column of JSONL and Parquet inputs.")
+@click.option("--replace-models", is_flag=True, help="Withdraw what other models said of the same documents.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes on this machine.")
+@click.option("--watch", is_flag=True, help="Go on: bring what comes, changes and goes into the graph, until stopped.")
+@click.option("--interval", default=0.3, show_default=True, type=click.FloatRange(0.05), help="Watch: seconds to wait.")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Watch: serve /metrics for Prometheus there.")
+@click.option("--log", type=click.Choice(["text", "json"]), help="Log each document as an event on standard error.")
 @click.option("--verbose", is_flag=True, help="Show the log.")
 def run(inputs: Sequence[str], **options: Any) -> None:
     """Structure INPUT (files, folders, globs, any Beam filesystem) into the graph.
@@ -77,10 +82,11 @@ def run(inputs: Sequence[str], **options: Any) -> None:
     \b
     Examples: tripleflow run contracts/ 'mail/*.eml' --register companies.csv --parquet tables
               tripleflow run reports/ --graph bolt://localhost:7687 --workers 2
+              tripleflow run --watch inbox/ --metrics-port 9464 --log json
     """
-    from pipelines.running import run_job
+    from pipelines.running import run_job, run_watch
 
-    sys.exit(run_job(list(inputs), options))
+    sys.exit((run_watch if options["watch"] else run_job)(list(inputs), options))
 
 
 @cli.group(cls=Suggesting)

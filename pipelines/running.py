@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import signal
 import tempfile
 import threading
 import time
@@ -17,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from kg_sink.connection import is_uri
-from pipelines import structure
+from pipelines import observing, structure, watching
 from pipelines.progress import read_progress
 from pipelines.summary import print_summary, totals
 from transforms.letter_box import read_letters
@@ -32,9 +33,9 @@ def run_job(arguments: list[str], options: dict[str, Any], started: Callable[[st
     """
     if options["verbose"]:
         logging.getLogger().setLevel(logging.INFO)
-    inputs, passed = split_arguments(arguments)
-    if not inputs:
-        raise click.UsageError("no INPUT; name a file, a folder or a glob, as in: tripleflow run samples/documents")
+    inputs, passed = _inputs(arguments)
+    if options.get("log"):
+        observing.log_events(options["log"], documents=True)
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="tripleflow-") as progress:
         beam_options = pipeline_options(inputs, options, passed)
@@ -54,6 +55,38 @@ def run_job(arguments: list[str], options: dict[str, Any], started: Callable[[st
     return 1 if failed and not documents else 0
 
 
+def run_watch(arguments: list[str], options: dict[str, Any]) -> int:
+    """Watch the inputs until SIGINT or SIGTERM; the round under way is finished. Returns the exit code.
+
+    Raises:
+        UsageError: no input, an option that nobody knows, or one that a watch cannot keep.
+        ValueError, RuntimeError: see `structure.check`.
+    """
+    inputs, passed = _inputs(arguments)
+    if options["parquet"]:
+        raise click.UsageError("--parquet: a watch writes no tables; write them with a run of its own, on a schedule")
+    if options["workers"] > 1:
+        raise click.UsageError("--workers: a watch works in one process; start a second one over other folders")
+    observing.log_events(options["log"] or "text", documents=options["log"] is not None)
+    metrics = observing.Metrics()
+    if options["metrics_port"] is not None:
+        port = metrics.serve(options["metrics_port"])
+        observing.event("metrics", url=f"http://127.0.0.1:{port}/metrics")
+    found = watching.open_watch(pipeline_options(inputs, options, passed), options["interval"], metrics)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    found.run(stop)
+    return 0
+
+
+def _inputs(arguments: list[str]) -> tuple[list[str], list[str]]:
+    inputs, passed = split_arguments(arguments)
+    if not inputs:
+        raise click.UsageError("no INPUT; name a file, a folder or a glob, as in: tripleflow run samples/documents")
+    return inputs, passed
+
+
 def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Inputs, and options that are Beam's.
 
@@ -62,6 +95,7 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     """
     known = set(PipelineOptions([]).get_all_options())
     ours = {"graph", "schema", "register", "parquet", "dead-letters", "model", "text-column", "workers", "verbose"}
+    ours |= {"replace-models", "watch", "interval", "metrics-port", "log"}
     inputs: list[str] = []
     passed: list[str] = []
     expects = False
@@ -91,6 +125,8 @@ def pipeline_options(inputs: list[str], options: dict[str, Any], passed: list[st
     for name in ("schema", "register", "parquet", "dead_letters", "model", "text_column"):
         if options.get(name):
             arguments.append(f"--{name}={options[name]}")
+    if options.get("replace_models"):
+        arguments.append("--replace_models")
     if options["workers"] > 1:
         arguments += [f"--direct_num_workers={options['workers']}", "--direct_running_mode=multi_processing"]
     return PipelineOptions([*arguments, *passed])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,19 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions, StandardOptions
 
-from kg_sink.connection import resolve_target
+from kg_sink.connection import GraphError, resolve_target
 from kg_sink.history import stamp
 from kg_sink.migrations import prepare
 from kg_sink.server import Connection
+from kg_sink.sources import withdraw_vanished
 from kg_sink.writing import WriteGraph, WriteJob
 from pipelines.progress import Tap
 from transforms.bundle import DEFAULT_BUNDLE, check_task, verify
 from transforms.counting import FunctionDoFn, count_dead, count_structured
 from transforms.dead_letters import Guarded, GuardedInference
+from transforms.holding import manifest_digest
 from transforms.inference import StructureModelHandler, default_threads
-from transforms.letter_box import WriteLetters
+from transforms.letter_box import WriteLetters, read_letters
 from transforms.linking import LinkHandler
 from transforms.reading.inputs import InputError, ReadInputs, expand_inputs
 from transforms.register import load_register
@@ -52,6 +54,7 @@ class StructureOptions(PipelineOptions):
         parser.add_argument("--dead_letters", default="dead-letters", help="folder for what failed")
         parser.add_argument("--model", default=str(DEFAULT_BUNDLE), help="folder of a model bundle")
         parser.add_argument("--text_column", default="text", help="text column of JSONL and Parquet")
+        parser.add_argument("--replace_models", action="store_true", help="withdraw what other models said")
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Job:
     connection: Connection
     schema: Schema
     model: str
+    bundle: str  # digest of the model's manifest
     register: str | None
     parquet: str | None
     dead_letters: str
@@ -69,9 +73,19 @@ class Job:
     run: str
     now: str
     progress: str | None = None
+    replace_models: bool = False
+
+    def again(self, inputs: Sequence[str]) -> Job:
+        """The same job over other inputs, as a run of its own that starts now."""
+        started = datetime.now(UTC)
+        return replace(self, inputs=tuple(inputs), run=_run_name(started), now=stamp(started))
 
 
-def check(options: PipelineOptions, *, progress: str | None = None) -> Job:
+def _run_name(started: datetime) -> str:
+    return started.strftime("run-%Y%m%dT%H%M%S.%fZ")
+
+
+def check(options: PipelineOptions, *, progress: str | None = None, may_be_empty: bool = False) -> Job:
     """Check a job's options before anything runs: files, schema, register, bundle, and that the graph takes writes.
 
     Raises:
@@ -80,7 +94,7 @@ def check(options: PipelineOptions, *, progress: str | None = None) -> Job:
     given = options.view_as(StructureOptions)
     if not given.input:
         raise InputError("no --input; name a file, a folder or a glob")
-    inputs = expand_inputs(given.input)
+    inputs = expand_inputs(given.input, may_be_empty=may_be_empty)
     schema = load_schema(given.schema)
     if given.register:
         load_register(given.register, schema)
@@ -93,13 +107,15 @@ def check(options: PipelineOptions, *, progress: str | None = None) -> Job:
         connection=connection,
         schema=schema,
         model=given.model,
+        bundle=manifest_digest(given.model),
         register=given.register,
         parquet=given.parquet,
         dead_letters=given.dead_letters,
         text_column=given.text_column,
-        run=started.strftime("run-%Y%m%dT%H%M%S.%fZ"),
+        run=_run_name(started),
         now=stamp(started),
         progress=progress,
+        replace_models=given.replace_models,
     )
 
 
@@ -110,13 +126,14 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     handler = StructureModelHandler(
         job.model,
         job.schema,
+        job.bundle,
         threads=default_threads(workers or 1),
         clocked=_has_clock(options.view_as(StandardOptions)),
     )
     dead = []
     documents, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column)
     dead.append(lost)
-    segmented, lost = documents | Guarded("segment", SegmentDoFn(job.model))
+    segmented, lost = documents | Guarded("segment", SegmentDoFn(job.model, job.bundle))
     dead.append(lost)
     analysed, lost = segmented | GuardedInference("analyse", handler)
     dead.append(lost)
@@ -127,13 +144,17 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
         dead.append(lost)
     structured, lost = found | Guarded("state", FunctionDoFn(state, job.schema))
     dead.append(lost)
-    written, lost = structured | "Write" >> WriteGraph(WriteJob(job.connection, job.schema, job.now))
+    written, lost = structured | "Write" >> WriteGraph(_writing(job))
     dead.append(lost)
     counted = written | "Count" >> beam.Map(count_structured) | "Progress" >> beam.ParDo(Tap(job.progress))
     if job.parquet:
         counted | "Tables" >> WriteTables(job.parquet)
     letters = tuple(dead) | beam.Flatten() | "CountDead" >> beam.Map(count_dead)
     letters | "ProgressDead" >> beam.ParDo(Tap(job.progress)) | "Letters" >> WriteLetters(job.dead_letters, job.run)
+
+
+def _writing(job: Job) -> WriteJob:
+    return WriteJob(job.connection, job.schema, job.now, job.replace_models)
 
 
 def _has_clock(options: StandardOptions) -> bool:
@@ -143,7 +164,11 @@ def _has_clock(options: StandardOptions) -> bool:
 
 
 def run(options: PipelineOptions, job: Job) -> Any:
-    """Run the job to its end; returns Beam's result."""
+    """Run the job to its end; returns Beam's result.
+
+    Raises:
+        GraphError: the graph stopped answering.
+    """
     for folder in (job.parquet, job.dead_letters):
         if folder and "://" not in folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
@@ -151,9 +176,36 @@ def run(options: PipelineOptions, job: Job) -> Any:
     options.view_as(SetupOptions).save_main_session = False
     pipeline = beam.Pipeline(options=options)
     build(pipeline, job)
-    result = pipeline.run()
-    result.wait_until_finish()
+    try:
+        result = pipeline.run()
+        result.wait_until_finish()
+    except Exception as error:
+        lost = _graph_lost(error)
+        if lost is None:
+            raise
+        raise GraphError(f"{job.connection.uri}: the graph stopped answering ({lost}); {_AGAIN}") from error
+    finish(job)
     return result
+
+
+_AGAIN = "run the same again: what was written stays, and nothing is written twice"
+
+
+def _graph_lost(error: BaseException) -> str | None:
+    """What the driver said if it lost the graph; Beam raises that again with a text of its own."""
+    name = type(error).__name__
+    if name in ("ServiceUnavailable", "SessionExpired") or "ServiceUnavailable" in str(error):
+        return name
+    cause = error.__cause__ or error.__context__
+    return _graph_lost(cause) if cause else None
+
+
+def finish(job: Job) -> None:
+    """After a run: take out the rows and attachments that their files, which were read again, no longer hold."""
+    letters = read_letters(Path(job.dead_letters)) if "://" not in job.dead_letters else []
+    letters = [filed for filed in letters if filed.run == job.run]
+    failed = {text for filed in letters for text in (filed.letter.uri, filed.letter.replay["input"])}
+    withdraw_vanished(job.connection, failed, job.now)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

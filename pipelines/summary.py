@@ -26,6 +26,17 @@ def totals(result: Any) -> Totals:
     return {group: dict(counts) for group, counts in found.items()}
 
 
+def distributions(result: Any) -> dict[str, dict[str, tuple[int, int]]]:
+    """Group → name → (count, sum) of what was measured: `call` in microseconds, `batch` in elements."""
+    found: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+    for measured in result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))["distributions"]:
+        group, _, name = measured.key.metric.name.partition("/")
+        value = measured.committed if measured.committed is not None else measured.attempted
+        count, total = found[group].get(name, (0, 0))
+        found[group][name] = (count + value.count, total + value.sum)
+    return dict(found)
+
+
 def print_summary(
     counts: Totals, letters: Iterable[Filed], seconds: float, places: Mapping[str, str], console: Console
 ) -> None:

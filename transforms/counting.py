@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,6 +13,8 @@ from apache_beam.metrics import Metrics
 from transforms.records import DeadLetter, Structured
 
 NAMESPACE = "tripleflow"
+#: What happened, an event a record; its `fields` are for machines (`pipelines.observing`).
+EVENTS = logging.getLogger("tripleflow.events")
 
 
 def _add(group: str, name: str, amount: int = 1) -> None:
@@ -19,8 +22,19 @@ def _add(group: str, name: str, amount: int = 1) -> None:
 
 
 def count_structured(found: Structured) -> Structured:
-    """Count a written document and what it holds."""
+    """Count a written document and what it holds, and log it: where it came from and how much, never what it says."""
     resolved = found.resolved
+    document = resolved.analysis.document
+    fields = {
+        "uri": document.uri,
+        "document": document.id,
+        "format": document.format,
+        "characters": len(document.text),
+        "mentions": len(resolved.analysis.mentions),
+        "statements": len(found.statements),
+        "model": resolved.analysis.model,
+    }
+    EVENTS.info("written", extra={"fields": fields})
     _add("documents", resolved.analysis.document.format)
     _add("mentions", "all", len(resolved.analysis.mentions))
     for entity in resolved.entities:
@@ -34,7 +48,8 @@ def count_structured(found: Structured) -> Structured:
 
 
 def count_dead(letter: DeadLetter) -> DeadLetter:
-    """Count a dead letter by its stage."""
+    """Count a dead letter by its stage, and log it."""
+    EVENTS.info("failed", extra={"fields": {"uri": letter.uri, "stage": letter.stage, "cause": letter.cause}})
     _add("dead", letter.stage)
     return letter
 
@@ -73,6 +88,9 @@ class FunctionDoFn(beam.DoFn):
         yield self._work(element, *self._arguments)
 
 
-def add_seconds(stage: str, seconds: float) -> None:
-    """Add to the time that a stage worked."""
-    _add("microseconds", stage, round(seconds * 1_000_000))
+def add_seconds(stage: str, seconds: float, elements: int = 1) -> None:
+    """Add to the time that a stage worked, on a batch of `elements`."""
+    microseconds = round(seconds * 1_000_000)
+    _add("microseconds", stage, microseconds)
+    Metrics.distribution(NAMESPACE, f"call/{stage}").update(microseconds)
+    Metrics.distribution(NAMESPACE, f"batch/{stage}").update(elements)

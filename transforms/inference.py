@@ -20,6 +20,7 @@ from transforms.bundle import Bundle, load_bundle
 from transforms.counting import add_seconds
 from transforms.dead_letters import letter
 from transforms.features import WindowTokens
+from transforms.holding import held
 from transforms.patterns import pattern_mentions
 from transforms.records import VALUE_TYPES, Analysis, DeadLetter, Mention, Relation
 from transforms.relations import WindowMention, WindowRelation, relate
@@ -152,8 +153,13 @@ def _assemble(bundle: Bundle, document: Segmented, parts: Sequence[_Part]) -> An
 class StructureModelHandler(ModelHandler[Segmented, "Analysis | DeadLetter", Bundle]):
     """Runs a bundle of the task `structure` over segmented documents."""
 
-    def __init__(self, path: str, schema: Schema, *, threads: int = 1, clocked: bool = False) -> None:
-        """`threads` sessions run side by side in each process; `clocked` bounds the wait for a full batch."""
+    def __init__(
+        self, path: str, schema: Schema, wanted: str | None = None, *, threads: int = 1, clocked: bool = False
+    ) -> None:
+        """`wanted` is the digest of the bundle's manifest (`holding.held`), whatever is at `path` without it.
+
+        `threads` sessions run side by side in each process; `clocked` bounds the wait for a full batch.
+        """
         # Beam's batches by length need real-time timers, which not every runner has; without them the number of
         # subtokens bounds the batch. The windows are sorted inside it in either case.
         waiting: dict[str, Any] = (
@@ -167,15 +173,16 @@ class StructureModelHandler(ModelHandler[Segmented, "Analysis | DeadLetter", Bun
             else {"max_batch_size": BATCH_SUBTOKENS, "min_batch_size": BATCH_SUBTOKENS, "element_size_fn": len}
         )
         super().__init__(**waiting)
-        self._path, self._schema, self._threads = path, schema, threads
+        self._path, self._schema, self._wanted, self._threads = path, schema, wanted, threads
 
     def load_model(self) -> Bundle:
-        """Verify the bundle and open its sessions."""
-        return load_bundle(self._path)
+        """Verify the bundle and open its sessions, once a process."""
+        return held(self._path, self._wanted) if self._wanted else load_bundle(self._path)
 
     def update_model_path(self, model_path: str | None = None) -> None:
         """Take another bundle from the next load on (RunInference's side input)."""
-        self._path = model_path or self._path
+        if model_path:
+            self._path, self._wanted = model_path, None
 
     def run_inference(
         self, batch: Sequence[Segmented], model: Bundle, inference_args: dict[str, Any] | None = None
@@ -188,7 +195,7 @@ class StructureModelHandler(ModelHandler[Segmented, "Analysis | DeadLetter", Bun
             except Exception:
                 return [self._alone(model, document, pool) for document in batch]
             finally:
-                add_seconds("analyse", time.perf_counter() - begin)
+                add_seconds("analyse", time.perf_counter() - begin, len(batch))
 
     def _alone(self, model: Bundle, document: Segmented, pool: ThreadPoolExecutor) -> Analysis | DeadLetter:
         try:

@@ -29,6 +29,13 @@ class WriteLetters(beam.PTransform):
         )
 
 
+def put_letter(folder: Path, run: str, letter: DeadLetter) -> None:
+    """File one letter of a run that did not come to its end; `folder` is local."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{run}-alone-00000-of-00001.jsonl").open("a", encoding="utf-8") as file:
+        file.write(f"{encode(letter)}\n")
+
+
 def encode(letter: DeadLetter) -> str:
     """One JSON line."""
     return json.dumps(asdict(letter), sort_keys=True)  # ASCII: a name may hold what ends a line

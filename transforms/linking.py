@@ -199,7 +199,7 @@ class LinkHandler(ModelHandler[Resolved, "Resolved | DeadLetter", Linker]):
         try:
             return [self._link(model, document) for document in batch]
         finally:
-            add_seconds("link", time.perf_counter() - begin)
+            add_seconds("link", time.perf_counter() - begin, len(batch))
 
     @staticmethod
     def _link(model: Linker, document: Resolved) -> Resolved | DeadLetter:

@@ -13,8 +13,8 @@ import apache_beam as beam
 import nupunkt
 from tokenizers import Tokenizer
 
-from transforms.bundle import verify
-from transforms.features import WindowTokens, load_tokenizer, pack, special_ids, tokenize
+from transforms.features import WindowTokens, pack, special_ids, tokenize
+from transforms.holding import held
 from transforms.records import Document
 
 #: A shorter line than this was not wrapped: its end is the author's (a heading, a list item, a form's field).
@@ -86,15 +86,14 @@ def segment(document: Document, tokenizer: Tokenizer, window: int) -> Segmented:
 class SegmentDoFn(beam.DoFn):
     """Document → Segmented, with the tokenizer and window of a bundle."""
 
-    def __init__(self, bundle: str) -> None:
-        self._bundle = bundle
+    def __init__(self, path: str, wanted: str) -> None:
+        """A bundle by its folder and the digest of its manifest (`holding.held`)."""
+        self._path, self._wanted = path, wanted
 
     def setup(self) -> None:
-        """Open the bundle's tokenizer once a worker."""
-        manifest = verify(self._bundle)
-        self._window = int(manifest.get("window"))
-        self._tokenizer = load_tokenizer(str(manifest.path / "tokenizer.json"))
+        """Load the bundle once a process."""
+        self._bundle = held(self._path, self._wanted)
 
     def process(self, document: Document) -> Iterable[Segmented]:
         """Segment one document."""
-        yield segment(document, self._tokenizer, self._window)
+        yield segment(document, self._bundle.tokenizer, self._bundle.window)

@@ -29,21 +29,28 @@ class InputError(ValueError):
     """An input that names nothing: one line with the nearest right thing."""
 
 
-def expand_inputs(inputs: Sequence[str]) -> list[str]:
+def expand_inputs(inputs: Sequence[str], *, may_be_empty: bool = False) -> list[str]:
     """Turn files, folders and globs into globs; local paths become absolute, so that ids do not depend on the cwd.
 
     Raises:
-        InputError: an input matches no file.
+        InputError: an input matches no file; if it `may_be_empty`, only if its folder is not there.
     """
-    return [_expand(text) for text in inputs]
+    return [_expand(text, may_be_empty) for text in inputs]
 
 
-def _expand(text: str) -> str:
+def exactly(path: str) -> str:
+    """The glob that matches one path only, whatever brackets its name holds."""
+    return _GLOB.sub(r"[\g<0>]", path)
+
+
+def _expand(text: str, may_be_empty: bool) -> str:
     pattern = text if "://" in text else os.path.abspath(text)
     if os.path.isfile(pattern):
-        return _GLOB.sub(r"[\g<0>]", pattern)  # a name with brackets names itself
+        return exactly(pattern)
     if text.endswith("/") or os.path.isdir(pattern):
         pattern = f"{pattern.rstrip('/')}/**"
+    if may_be_empty and "://" not in pattern and os.path.isdir(os.path.dirname(_GLOB.split(pattern, maxsplit=1)[0])):
+        return pattern
     try:
         found = FileSystems.match([pattern], limits=[1])[0].metadata_list
     except Exception as error:

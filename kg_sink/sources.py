@@ -1,0 +1,88 @@
+"""Sources: the files that a watch has read, as the graph remembers them, and the documents that went from them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from neo4j import Driver, ManagedTransaction
+
+from kg_sink.connection import with_driver
+from kg_sink.queries import run_query
+from kg_sink.retracting import retract_in
+from kg_sink.round_trips import each
+from kg_sink.server import Connection
+
+Row = dict[str, Any]
+
+_READ = "MATCH (s:Source) RETURN s.id AS path, s.stamp AS stamp, s.tries AS tries"
+_TRY = "UNWIND $paths AS path MERGE (s:Source {id: path}) SET s.tries = coalesce(s.tries, 0) + 1"
+_MARK = "UNWIND $rows AS row MERGE (s:Source {id: row.path}) SET s.stamp = row.stamp, s.tries = 0"
+_DROP = "UNWIND $paths AS path MATCH (s:Source {id: path}) DELETE s"
+_DOCUMENTS = "UNWIND $paths AS path MATCH (d:Document {source: path}) RETURN d.id AS id"
+#: Rows and attachments that their file held once, and that the run which just read it did not find.
+_VANISHED = """
+MATCH (d:Document {last_seen: $now}) WHERE d.uri <> d.source
+WITH DISTINCT d.source AS source
+MATCH (o:Document {source: source}) WHERE o.last_seen < $now AND o.uri <> source
+RETURN o.id AS id, o.uri AS uri, source
+"""
+#: Documents that one transaction takes out.
+_PIECE = 200
+
+
+def read_sources(connection: Connection) -> dict[str, tuple[str, int]]:
+    """Path → (stamp of the version that was read last, how often it was begun since without being finished)."""
+    return {row["path"]: (row["stamp"] or "", row["tries"] or 0) for row in run_query(connection, _READ)}
+
+
+def begin_sources(connection: Connection, paths: Iterable[str]) -> None:
+    """Note that files are about to be read, so that one which kills its reader time and again is found."""
+    _write(connection, _TRY, "paths", sorted(paths))
+
+
+def finish_sources(connection: Connection, stamps: Mapping[str, str]) -> None:
+    """Note that files (path → stamp) were read, and are in the graph or in the dead letters."""
+    _write(connection, _MARK, "rows", [{"path": path, "stamp": stamp} for path, stamp in sorted(stamps.items())])
+
+
+def withdraw_sources(connection: Connection, paths: Iterable[str], now: str) -> int:
+    """Take out all documents that were read from files; returns how many."""
+    wanted = sorted(paths)
+    found = [row["id"] for row in run_query(connection, _DOCUMENTS, {"paths": wanted})]
+    _retract(connection, found, now)
+    _write(connection, _DROP, "paths", wanted)
+    return len(found)
+
+
+def withdraw_vanished(connection: Connection, failed: Collection[str], now: str) -> int:
+    """Take out rows and attachments that a file no longer holds, after a run (its `now`); returns how many.
+
+    What is in `failed` (URIs of documents or of whole files) was not read, and so has not vanished.
+    """
+    rows = run_query(connection, _VANISHED, {"now": now})
+    gone = [row["id"] for row in rows if row["uri"] not in failed and row["source"] not in failed]
+    _retract(connection, gone, now)
+    return len(gone)
+
+
+def _retract(connection: Connection, ids: list[str], now: str) -> None:
+    def work(driver: Driver) -> None:
+        with driver.session(database=connection.database) as session:
+            for first in range(0, len(ids), _PIECE):
+                session.execute_write(retract_in, ids[first : first + _PIECE], now)
+
+    if ids:
+        with_driver(connection, work)
+
+
+def _write(connection: Connection, query: str, name: str, rows: list[Any]) -> None:
+    def unit(tx: ManagedTransaction) -> None:
+        each(tx, query, rows, name)
+
+    def work(driver: Driver) -> None:
+        with driver.session(database=connection.database) as session:
+            session.execute_write(unit)
+
+    if rows:
+        with_driver(connection, work)

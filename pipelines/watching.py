@@ -1,0 +1,193 @@
+"""Watch: what comes, changes and goes in folders → the graph, round by round, until it is told to stop.
+
+A round is one bounded run of the main job over the files that changed; so batch and stream are one pipeline. What was
+read is remembered in the graph itself, after it was written: a watch that is killed begins its last round again, which
+changes nothing that was done. (Beam's local runner does not run unbounded sources: it collects them first.)
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from kg_sink.connection import GraphError, resolve_target
+from kg_sink.migrations import prepare
+from kg_sink.server import ServerError
+from kg_sink.sources import begin_sources, finish_sources, read_sources, withdraw_sources
+from pipelines import structure
+from pipelines.observing import Metrics, event
+from transforms.extracting import extract
+from transforms.holding import held, manifest_digest
+from transforms.letter_box import put_letter
+from transforms.reading.inputs import exactly
+from transforms.reading.watching import Changes, Watcher
+from transforms.records import DeadLetter
+
+#: Files that a round takes at most, so that their effects are seen, and a stop is heard, in good time.
+MOST = 200
+#: A file during which the pipeline was killed so often is read by itself; and then given up.
+ALONE, GIVEN_UP = 2, 5
+_WARM = "Ann Lee has worked for Acme Ltd in Rome since 2 May 2020."
+_LONGEST_WAIT = 30.0  # seconds between two tries of a graph or filesystem that does not answer
+
+
+@dataclass
+class Watch:
+    """The state of a watch."""
+
+    options: PipelineOptions
+    job: structure.Job
+    watcher: Watcher
+    metrics: Metrics
+    interval: float  # seconds between two listings
+
+    def __post_init__(self) -> None:
+        self._suspects: dict[str, int] = {}
+        self._looked_at = _look(self.job.model)
+        self._tried = self._looked_at
+
+    def run(self, stop: threading.Event) -> None:
+        """Go on until `stop` is set; the round under way is finished first."""
+        # The first file is not to wait for what is loaded on first use.
+        extract([_WARM], held(self.job.model, self.job.bundle), self.job.schema, threads=1)
+        self._suspects = {path: tries for path, (_, tries) in read_sources(self.job.connection).items() if tries}
+        event("watching", inputs=list(self.job.inputs), known=len(self.watcher.known), model=self.job.model)
+        wait = self.interval
+        while not stop.is_set():
+            try:
+                self._renew_model()
+                busy = self._poll(stop)
+                wait = 0.0 if busy else self.interval
+            except (OSError, BeamIOError, GraphError, ServerError) as error:
+                wait = min(_LONGEST_WAIT, max(1.0, 2 * wait))
+                self.metrics.rounds.labels("retried").inc()
+                event("retrying", cause=" ".join(str(error).split()), seconds=wait)
+            stop.wait(wait)
+        event("stopped")
+
+    def _poll(self, stop: threading.Event) -> bool:
+        """Bring what changed into the graph; whether there was anything."""
+        changes = self.watcher.poll()
+        self.metrics.waiting.set(self.watcher.waiting)
+        paths = sorted(changes.read, key=lambda path: (self._suspects.get(path, 0) >= ALONE, path))
+        if changes.gone:
+            self._withdraw(changes)
+        while paths and not stop.is_set():
+            alone = self._suspects.get(paths[0], 0) >= ALONE
+            some = [path for path in paths[: 1 if alone else MOST] if alone or self._suspects.get(path, 0) < ALONE]
+            paths = paths[len(some) :]
+            self._round({path: changes.read[path] for path in some})
+            self.metrics.waiting.set(len(paths))
+        return bool(changes.read or changes.gone)
+
+    def _withdraw(self, changes: Changes) -> None:
+        count = withdraw_sources(self.job.connection, changes.gone, self.job.again([]).now)
+        self.watcher.done(Changes(gone=changes.gone))
+        self.metrics.retracted.inc(count)
+        event("withdrawn", files=len(changes.gone), documents=count)
+
+    def _round(self, stamps: dict[str, str]) -> None:
+        job = self.job = self._connected(self.job).again([exactly(path) for path in stamps])
+        begun = time.monotonic()
+        given_up = [path for path in stamps if self._suspects.get(path, 0) >= GIVEN_UP]
+        if given_up:
+            error = RuntimeError(f"{given_up[0]}: ended the pipeline {GIVEN_UP} times; mend it, or take it away")
+            self._bury(given_up[0], error)
+        else:
+            begin_sources(job.connection, _storable(stamps))
+            try:
+                counted = self.metrics.add(structure.run(self.options, job))
+            except GraphError:
+                raise
+            except Exception as error:
+                self._apart(stamps, error)
+                return
+            self._report(stamps, counted, time.monotonic() - begun)
+        finish_sources(job.connection, {path: stamps[path] for path in _storable(stamps)})
+        self.watcher.done(Changes(read=stamps))
+        for path in stamps:
+            self._suspects.pop(path, None)
+
+    def _report(self, stamps: dict[str, str], counted: dict[str, dict[str, int]], seconds: float) -> None:
+        now = time.time()
+        for stamp in stamps.values():
+            self.metrics.delay.observe(max(0.0, now - float(stamp.partition(":")[2])))
+        self.metrics.rounds.labels("done").inc()
+        sums = {name: sum(counted.get(name, {}).values()) for name in ("documents", "statements", "dead")}
+        event("round", files=len(stamps), **sums, seconds=round(seconds, 3))
+
+    def _apart(self, stamps: dict[str, str], error: Exception) -> None:
+        """A run failed as a whole, which no single document should make it do: find the one by halves."""
+        self.metrics.rounds.labels("failed").inc()
+        paths = sorted(stamps)
+        event("round failed", files=len(paths), cause=" ".join(str(error).split())[:500])
+        if len(paths) == 1:
+            self._bury(paths[0], error)
+            finish_sources(self.job.connection, {path: stamps[path] for path in _storable(stamps)})
+            self.watcher.done(Changes(read=stamps))
+            return
+        for half in (paths[: len(paths) // 2], paths[len(paths) // 2 :]):
+            self._round({path: stamps[path] for path in half})
+
+    def _bury(self, path: str, error: Exception) -> None:
+        letter = DeadLetter.of(path, "run", error, path)
+        put_letter(Path(self.job.dead_letters), self.job.run, letter)
+        event("failed", uri=path, stage="run", cause=letter.cause)
+
+    def _connected(self, job: structure.Job) -> structure.Job:
+        """The job with a graph that answers: an embedded server that was killed is started again."""
+        connection = resolve_target(self.options.view_as(structure.StructureOptions).graph)
+        if connection != job.connection:
+            prepare(connection)
+        return replace(job, connection=connection)
+
+    def _renew_model(self) -> None:
+        """Take the bundle that is now where the job's model is, once it rests and if it is whole."""
+        looked_at = _look(self.job.model)
+        if looked_at != self._looked_at:
+            self._looked_at = looked_at  # still being copied, perhaps
+            return
+        if looked_at == self._tried:
+            return
+        self._tried = looked_at
+        try:
+            wanted = manifest_digest(self.job.model)
+            bundle = held(self.job.model, wanted)
+        except Exception as error:  # whatever a broken file makes its readers raise
+            event("model refused", cause=" ".join(str(error).split()))
+            return
+        if wanted != self.job.bundle:
+            self.job = replace(self.job, bundle=wanted)
+            event("model taken", model=bundle.manifest.model)
+
+
+def open_watch(options: PipelineOptions, interval: float, metrics: Metrics) -> Watch:
+    """Check a job's options, and take up what the graph knows of its inputs.
+
+    Raises:
+        what `structure.check` raises.
+    """
+    job = structure.check(options, may_be_empty=True)
+    known = {path: stamp for path, (stamp, _) in read_sources(job.connection).items() if stamp}
+    return Watch(options, job, Watcher(job.inputs, known), metrics, interval)
+
+
+def _look(folder: str) -> tuple[tuple[str, int, int], ...]:
+    """What a bundle's folder looks like: (name, size, time of change) of its files."""
+    try:
+        with os.scandir(folder) as entries:
+            return tuple(sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in entries if e.is_file()))
+    except OSError:
+        return ()
+
+
+def _storable(paths: Sequence[str] | dict[str, str]) -> list[str]:
+    """The paths that the graph can hold: those whose names are UTF-8."""
+    return [path for path in paths if path.encode("utf-8", "replace").decode() == path]
