@@ -44,6 +44,6 @@ setup(
         "tokenizers>=0.20",
         "trafilatura>=2",
     ],
-    extras_require={"train": TRAIN, "test": TEST},
+    extras_require={"gcp": ["apache-beam[gcp]>=2.77"], "train": TRAIN, "test": TEST},
     entry_points={"console_scripts": ["tripleflow = pipelines.cli:main"]},
 )

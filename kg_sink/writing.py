@@ -17,14 +17,17 @@ from neo4j import Driver, ManagedTransaction
 from neo4j.exceptions import ConstraintError, DriverError, Neo4jError, ServiceUnavailable, SessionExpired
 
 from kg_sink.connection import open_driver
+from kg_sink.history import present
 from kg_sink.merging import current_ids, merged_into
+from kg_sink.messages import latest
 from kg_sink.model import DOCUMENTS, writes
 from kg_sink.naming import rename
 from kg_sink.retracting import retract_replaced, retract_unsaid
 from kg_sink.round_trips import each
 from kg_sink.server import Connection
 from transforms.counting import add_seconds
-from transforms.records import DeadLetter, Structured
+from transforms.dead_letters import letter
+from transforms.records import Structured
 from transforms.schema import Schema
 
 #: How often writers may meet in one constraint before a batch is given up.
@@ -33,6 +36,8 @@ _MEETINGS = 5
 BATCH_SECONDS = 0.5
 #: Rows that a batch holds at most, whatever the server's speed.
 BATCH_ROWS = 20_000
+#: Where batches wait for a time: seconds, and documents that a batch holds at most, since Beam counts no rows then.
+WAIT_SECONDS, BATCH_DOCUMENTS = 1, 200
 
 
 def write(
@@ -43,8 +48,10 @@ def write(
     now: str,
     *,
     replace_models: bool = False,
-) -> None:
+) -> list[Structured]:
     """Write documents in one transaction, in place of their earlier versions (the same URI, another text).
+
+    Returns what was written: all but what a later message has overtaken (`messages.latest`).
 
     What an earlier run of the same model said of a document, and this one does not, goes; with `replace_models`,
     what other models said goes too. `now` (`history.stamp`) is stored as the time at which all this was seen.
@@ -52,9 +59,10 @@ def write(
     Raises:
         Neo4jError, DriverError: the server refused, or could not be reached through all retries.
     """
-    documents = list(documents)
+    given = list(documents)
 
-    def work(tx: ManagedTransaction) -> None:
+    def work(tx: ManagedTransaction) -> list[Structured]:
+        documents = latest(tx, given)
         ids = {entity.id for found in documents for entity in found.resolved.entities}
         aliases = current_ids(tx, ids)
         planned = writes(documents, schema, aliases)
@@ -66,6 +74,7 @@ def write(
         known = {row["id"] for row in before if row["before"] is not None}
         said = {found.resolved.analysis.document.id: _said(found) for found in documents}
         retract_unsaid(tx, {key: said[key] for key in known}, now, all_models=replace_models)
+        return documents
 
     with driver.session(database=database) as session:
         for _ in range(_MEETINGS):
@@ -73,7 +82,7 @@ def write(
                 return session.execute_write(work)
             except ConstraintError:
                 continue  # another writer made one of our nodes first; it is found now
-        session.execute_write(work)
+        return session.execute_write(work)
 
 
 def _said(found: Structured) -> dict[str, set[str]]:
@@ -95,7 +104,7 @@ class WriteJob:
 
     connection: Connection
     schema: Schema
-    now: str
+    now: str | None  # the time at which the run began; without it, in a stream, that of each write
     replace_models: bool = False
 
 
@@ -112,8 +121,7 @@ class _WriteDoFn(beam.DoFn):
     def process(self, batch: Sequence[Structured]) -> Iterator[Any]:
         begin = time.perf_counter()
         try:
-            self._write(batch)
-            results: list[Any] = list(batch)
+            results: list[Any] = self._write(batch)
         except (ServiceUnavailable, SessionExpired):
             raise  # the graph is gone: no document's fault, and Beam retries the bundle
         except (Neo4jError, DriverError, KeyError, ValueError, TypeError):
@@ -124,39 +132,36 @@ class _WriteDoFn(beam.DoFn):
     def _one_by_one(self, batch: Sequence[Structured]) -> Iterator[Any]:
         for document in batch:
             try:
-                self._write([document])
+                yield from self._write([document])
             except (Neo4jError, DriverError, KeyError, ValueError, TypeError) as error:
-                uri = document.resolved.analysis.document.uri
-                yield pvalue.TaggedOutput("dead", DeadLetter.of(uri, "write", error))
-            else:
-                yield document
+                yield pvalue.TaggedOutput("dead", letter("write", document, error))
 
-    def _write(self, documents: Sequence[Structured]) -> None:
-        if documents:
-            job = self._job
-            write(
-                self._driver, job.connection.database, job.schema, documents, job.now, replace_models=job.replace_models
-            )
+    def _write(self, documents: Sequence[Structured]) -> list[Structured]:
+        if not documents:
+            return []
+        job = self._job
+        database, now = job.connection.database, job.now or present()
+        return write(self._driver, database, job.schema, documents, now, replace_models=job.replace_models)
 
 
 class WriteGraph(beam.PTransform):
     """Structured → (written, dead): Structured again, once the graph has it."""
 
-    def __init__(self, job: WriteJob) -> None:
+    def __init__(self, job: WriteJob, *, clocked: bool = False) -> None:
+        """`clocked` bounds the wait for a full batch, which needs a runner with real-time timers."""
         super().__init__()
         self._job = job
+        self._batches: dict[str, Any] = (
+            {"max_batch_size": BATCH_DOCUMENTS, "max_batch_duration_secs": WAIT_SECONDS}
+            if clocked
+            else {"min_batch_size": 64, "max_batch_size": BATCH_ROWS, "element_size_fn": rows_of}
+        )
 
     def expand(self, documents: beam.PCollection) -> Any:
         """Collect batches and write them."""
         split = (
             documents
-            | "Batch"
-            >> beam.BatchElements(
-                min_batch_size=64,
-                max_batch_size=BATCH_ROWS,
-                target_batch_duration_secs=BATCH_SECONDS,
-                element_size_fn=rows_of,
-            )
+            | "Batch" >> beam.BatchElements(target_batch_duration_secs=BATCH_SECONDS, **self._batches)
             | "Write" >> beam.ParDo(_WriteDoFn(self._job)).with_outputs("dead", main="good")
         )
         return split.good, split.dead

@@ -22,6 +22,7 @@ from pipelines import observing, structure, watching
 from pipelines.progress import read_progress
 from pipelines.summary import print_summary, totals
 from transforms.letter_box import read_letters
+from transforms.reading.queues import is_queue
 
 
 def run_job(arguments: list[str], options: dict[str, Any], started: Callable[[str], None] | None = None) -> int:
@@ -63,6 +64,8 @@ def run_watch(arguments: list[str], options: dict[str, Any]) -> int:
         ValueError, RuntimeError: see `structure.check`.
     """
     inputs, passed = _inputs(arguments)
+    if any(map(is_queue, inputs)):
+        raise click.UsageError("--watch is for folders; a queue is read until the run is stopped, without it")
     if options["parquet"]:
         raise click.UsageError("--parquet: a watch writes no tables; write them with a run of its own, on a schedule")
     if options["workers"] > 1:

@@ -16,10 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    CrossLanguageOptions,
+    DirectOptions,
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+)
 
 from kg_sink.connection import GraphError, resolve_target
 from kg_sink.history import stamp
+from kg_sink.messages import RetractMessages
 from kg_sink.migrations import prepare
 from kg_sink.server import Connection
 from kg_sink.sources import withdraw_vanished
@@ -33,6 +40,7 @@ from transforms.inference import StructureModelHandler, default_threads
 from transforms.letter_box import WriteLetters, read_letters
 from transforms.linking import LinkHandler
 from transforms.reading.inputs import InputError, ReadInputs, expand_inputs
+from transforms.reading.queues import Queue, ReadQueue, check_queues, is_queue, parse_queue
 from transforms.register import load_register
 from transforms.resolving import resolve
 from transforms.schema import Schema, load_schema
@@ -46,7 +54,7 @@ class StructureOptions(PipelineOptions):
 
     @classmethod
     def _add_argparse_args(cls, parser: Any) -> None:
-        parser.add_argument("--input", action="append", default=[], help="file, folder or glob; may be repeated")
+        parser.add_argument("--input", action="append", default=[], help="file, folder, glob or queue; repeatable")
         parser.add_argument("--graph", default="graph", help="bolt://… or neo4j://…, or an embedded graph's folder")
         parser.add_argument("--schema", help="YAML file of entity and relation types")
         parser.add_argument("--register", help="CSV, JSONL or Parquet of known entities")
@@ -74,6 +82,7 @@ class Job:
     now: str
     progress: str | None = None
     replace_models: bool = False
+    queues: tuple[Queue, ...] = ()
 
     def again(self, inputs: Sequence[str]) -> Job:
         """The same job over other inputs, as a run of its own that starts now."""
@@ -94,7 +103,8 @@ def check(options: PipelineOptions, *, progress: str | None = None, may_be_empty
     given = options.view_as(StructureOptions)
     if not given.input:
         raise InputError("no --input; name a file, a folder or a glob")
-    inputs = expand_inputs(given.input, may_be_empty=may_be_empty)
+    queues = _queues(options, [text for text in given.input if is_queue(text)])
+    inputs = expand_inputs([text for text in given.input if not is_queue(text)], may_be_empty=may_be_empty)
     schema = load_schema(given.schema)
     if given.register:
         load_register(given.register, schema)
@@ -116,23 +126,45 @@ def check(options: PipelineOptions, *, progress: str | None = None, may_be_empty
         now=stamp(started),
         progress=progress,
         replace_models=given.replace_models,
+        queues=queues,
     )
+
+
+def _queues(options: PipelineOptions, texts: Sequence[str]) -> tuple[Queue, ...]:
+    queues = tuple(parse_queue(text) for text in texts)
+    if queues:
+        if options.view_as(StructureOptions).parquet:
+            raise InputError("--parquet: a stream writes no tables; write them with a run over files, on a schedule")
+        standard = options.view_as(StandardOptions)
+        standard.streaming = True
+        services = options.view_as(CrossLanguageOptions).beam_services
+        check_queues(queues, str(standard.runner or "DirectRunner"), services)
+    return queues
 
 
 def build(pipeline: beam.Pipeline, job: Job) -> None:
     """Compose the stages."""
-    options = pipeline.options
-    workers = options.view_as(DirectOptions).direct_num_workers
+    documents, retractions, lost = _read(pipeline, job)
+    dead = [lost]
+    if retractions is not None:
+        _, lost = retractions | "Retract" >> RetractMessages(job.connection)
+        dead.append(lost)
+    compose(documents, dead, job, clocked=_has_clock(pipeline.options.view_as(StandardOptions)))
+
+
+def compose(documents: beam.PCollection, dead: list[beam.PCollection], job: Job, *, clocked: bool) -> None:
+    """Compose what comes after reading: Documents, and dead letters of what cannot be read → graph, tables, letters.
+
+    `clocked` bounds the time that a batch waits to be full, which needs a runner with real-time timers.
+    """
+    workers = documents.pipeline.options.view_as(DirectOptions).direct_num_workers
     handler = StructureModelHandler(
         job.model,
         job.schema,
         job.bundle,
         threads=default_threads(workers or 1),
-        clocked=_has_clock(options.view_as(StandardOptions)),
+        clocked=clocked,
     )
-    dead = []
-    documents, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column)
-    dead.append(lost)
     segmented, lost = documents | Guarded("segment", SegmentDoFn(job.model, job.bundle))
     dead.append(lost)
     analysed, lost = segmented | GuardedInference("analyse", handler)
@@ -140,11 +172,11 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     found, lost = analysed | Guarded("resolve", FunctionDoFn(resolve, job.schema))
     dead.append(lost)
     if job.register:
-        found, lost = found | GuardedInference("link", LinkHandler(job.register, job.schema))
+        found, lost = found | GuardedInference("link", LinkHandler(job.register, job.schema, clocked=clocked))
         dead.append(lost)
     structured, lost = found | Guarded("state", FunctionDoFn(state, job.schema))
     dead.append(lost)
-    written, lost = structured | "Write" >> WriteGraph(_writing(job))
+    written, lost = structured | "Write" >> WriteGraph(_writing(job), clocked=clocked)
     dead.append(lost)
     counted = written | "Count" >> beam.Map(count_structured) | "Progress" >> beam.ParDo(Tap(job.progress))
     if job.parquet:
@@ -153,8 +185,26 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     letters | "ProgressDead" >> beam.ParDo(Tap(job.progress)) | "Letters" >> WriteLetters(job.dead_letters, job.run)
 
 
+def _read(pipeline: beam.Pipeline, job: Job) -> Any:
+    """Documents, Retractions (None without queues) and dead letters of all inputs."""
+    if not job.queues:
+        documents, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column)
+        return documents, None, lost
+    read = [pipeline | ReadQueue(queue, job.text_column) for queue in job.queues]
+    documents, retractions, dead = ([found[kind] for found in read] for kind in range(3))
+    if job.inputs:
+        found, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column)
+        documents.append(found)
+        dead.append(lost)
+    return (
+        documents | "Documents" >> beam.Flatten(),
+        retractions | "Retractions" >> beam.Flatten(),
+        dead | "Unread" >> beam.Flatten(),
+    )
+
+
 def _writing(job: Job) -> WriteJob:
-    return WriteJob(job.connection, job.schema, job.now, job.replace_models)
+    return WriteJob(job.connection, job.schema, None if job.queues else job.now, job.replace_models)
 
 
 def _has_clock(options: StandardOptions) -> bool:
@@ -204,7 +254,7 @@ def finish(job: Job) -> None:
     """After a run: take out the rows and attachments that their files, which were read again, no longer hold."""
     letters = read_letters(Path(job.dead_letters)) if "://" not in job.dead_letters else []
     letters = [filed for filed in letters if filed.run == job.run]
-    failed = {text for filed in letters for text in (filed.letter.uri, filed.letter.replay["input"])}
+    failed = {text for filed in letters for text in (filed.letter.uri, filed.letter.replay.get("input", ""))}
     withdraw_vanished(job.connection, failed, job.now)
 
 

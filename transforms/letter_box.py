@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.transforms.window import TimestampedValue
 
 from transforms.records import DeadLetter
 
 
 class WriteLetters(beam.PTransform):
-    """DeadLetter → `<folder>/<run>-….jsonl`; no file if there are none."""
+    """DeadLetter → `<folder>/<run>-….jsonl`, in a stream a file a minute; no file if there are none."""
 
     def __init__(self, folder: str, run: str) -> None:
         super().__init__()
@@ -22,10 +24,12 @@ class WriteLetters(beam.PTransform):
 
     def expand(self, letters: beam.PCollection) -> Any:
         """Write them."""
-        return (
-            letters
-            | "Encode" >> beam.Map(encode)
-            | "Write" >> beam.io.WriteToText(self._prefix, file_name_suffix=".jsonl", num_shards=1, skip_if_empty=True)
+        lines = letters | "Encode" >> beam.Map(encode)
+        if not letters.is_bounded:
+            # Batches have no time of their own; it decides which file a letter goes to, and that none is too late.
+            lines = lines | "Now" >> beam.Map(lambda line: TimestampedValue(line, time.time()))
+        return lines | "Write" >> beam.io.WriteToText(
+            self._prefix, file_name_suffix=".jsonl", num_shards=1, skip_if_empty=True, triggering_frequency=60
         )
 
 
@@ -68,8 +72,8 @@ def read_letters(folder: Path) -> list[Filed]:
 
 
 def inputs_to_replay(filed: Iterable[Filed]) -> list[str]:
-    """The input files to read again, each once."""
-    return list(dict.fromkeys(found.letter.replay["input"] for found in filed))
+    """The input files to read again, each once; letters of messages have none."""
+    return list(dict.fromkeys(found.letter.replay["input"] for found in filed if "input" in found.letter.replay))
 
 
 def forget_before(folder: Path, run: str, inputs: Iterable[str]) -> int:
@@ -94,5 +98,5 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _run(path: Path) -> str:
-    # "run-20260301T101500Z-00000-of-00001.jsonl": the run's name ends before the shard's number.
-    return path.name.rsplit("-", 3)[0]
+    # "run-20260301T101500.000000Z-00000-of-00001.jsonl", or with a window before the shard's number.
+    return "-".join(path.name.split("-", 2)[:2])

@@ -183,8 +183,10 @@ def _joined(one: Entity, other: Entity) -> Entity:
 class LinkHandler(ModelHandler[Resolved, "Resolved | DeadLetter", Linker]):
     """Runs the linker over resolved documents."""
 
-    def __init__(self, register: str, schema: Schema, encoder: str | None = None) -> None:
-        super().__init__(min_batch_size=8, max_batch_size=64)
+    def __init__(self, register: str, schema: Schema, encoder: str | None = None, *, clocked: bool = False) -> None:
+        """`clocked` bounds the wait for a full batch, which needs a runner with real-time timers."""
+        waiting: dict[str, Any] = {"max_batch_duration_secs": 1} if clocked else {"min_batch_size": 8}
+        super().__init__(max_batch_size=64, **waiting)
         self._register, self._schema, self._encoder = register, schema, encoder
 
     def load_model(self) -> Linker:

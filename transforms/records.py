@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 #: Types whose entities are values: two mentions are one entity if their values are.
 VALUE_TYPES = frozenset({"Date", "Money", "Number"})
@@ -61,11 +61,20 @@ class Document:
     facts: tuple[Fact, ...] = ()
     ocr: bool = False
     source: str = ""  # the input file that it was read from, if that is not `uri`
+    version: str = ""  # of the message that brought it, if one did: of two, the later one has the greater
 
     @staticmethod
     def make_id(uri: str, text: str) -> str:
         """The document's key: its source and its content."""
         return key("doc", uri, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """A message that a document is deleted, with all that was attached to it."""
+
+    uri: str
+    version: str  # as a document's
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,3 +204,7 @@ class DeadLetter:
         return DeadLetter(
             key("dead", uri, stage), uri, stage, cause, type(error).__name__, {"input": source or uri.split("#", 1)[0]}
         )
+
+    def of_message(self, place: str) -> DeadLetter:
+        """The same of a message, which no run can read again: it has to be sent again."""
+        return replace(self, replay={"message": place})

@@ -103,7 +103,7 @@ def _row(number: int, value: Any, text_column: str) -> Row:
         return name, ReadError(f"the column {text_column!r} is empty: there is nothing to read in it")
     if not isinstance(text, str):
         return name, ReadError(f"the column {text_column!r} holds {type(text).__name__}, not text")
-    return name, Content(text, _title(value), _date(value.get("date")))
+    return name, Content(text, _title(value), iso_date(value.get("date")))
 
 
 def _title(row: Mapping[str, Any]) -> str:
@@ -111,7 +111,7 @@ def _title(row: Mapping[str, Any]) -> str:
     return title if isinstance(title, str) else ""
 
 
-def _date(value: Any) -> str | None:
+def iso_date(value: Any) -> str | None:
     """A date in ISO 8601; None if the value is none."""
     if isinstance(value, datetime):
         return value.date().isoformat()
