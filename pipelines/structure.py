@@ -35,7 +35,7 @@ from pipelines.progress import Tap
 from transforms.bundle import DEFAULT_BUNDLE, check_task, verify
 from transforms.counting import FunctionDoFn, count_dead, count_structured
 from transforms.dead_letters import Guarded, GuardedInference
-from transforms.holding import manifest_digest
+from transforms.holding import SHIPPED, manifest_digest
 from transforms.inference import StructureModelHandler, default_threads
 from transforms.letter_box import WriteLetters, read_letters
 from transforms.linking import LinkHandler
@@ -158,14 +158,15 @@ def compose(documents: beam.PCollection, dead: list[beam.PCollection], job: Job,
     `clocked` bounds the time that a batch waits to be full, which needs a runner with real-time timers.
     """
     workers = documents.pipeline.options.view_as(DirectOptions).direct_num_workers
+    folder = SHIPPED if Path(job.model) == DEFAULT_BUNDLE else job.model
     handler = StructureModelHandler(
-        job.model,
+        folder,
         job.schema,
         job.bundle,
         threads=default_threads(workers or 1),
         clocked=clocked,
     )
-    segmented, lost = documents | Guarded("segment", SegmentDoFn(job.model, job.bundle))
+    segmented, lost = documents | Guarded("segment", SegmentDoFn(folder, job.bundle))
     dead.append(lost)
     analysed, lost = segmented | GuardedInference("analyse", handler)
     dead.append(lost)

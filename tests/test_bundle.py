@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from transforms.bundle import BUNDLES, DEFAULT_BUNDLE, MANIFEST, SENTENCE_ENCODER, BundleError, load_bundle, verify
+from transforms.holding import SHIPPED, held, manifest_digest
 
 
 def rewrite(folder: Path, **fields: object) -> None:
@@ -62,3 +63,10 @@ def test_what_ships_is_small_and_names_its_data_and_licences() -> None:
     assert all(row["licence"] and row["source"] for row in manifest.get("data"))
     assert len(manifest.get("relations")) >= 20
     assert not any("benchmark" in json.dumps(row) for row in manifest.get("data"))
+
+
+def test_the_bundle_that_ships_is_found_wherever_it_is_installed() -> None:
+    wanted = manifest_digest(DEFAULT_BUNDLE)
+    assert held(SHIPPED, wanted).manifest.path == DEFAULT_BUNDLE
+    with pytest.raises(BundleError, match="replaced"):
+        held(SHIPPED, "another")

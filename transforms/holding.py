@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from transforms.bundle import MANIFEST, Bundle, BundleError, digest, load_bundle
+from transforms.bundle import DEFAULT_BUNDLE, MANIFEST, Bundle, BundleError, digest, load_bundle
 
 _LOCK = threading.Lock()
 _HELD: dict[str, Bundle] = {}
@@ -17,12 +17,17 @@ _HELD: dict[str, Bundle] = {}
 _MOST = 2
 
 
+#: Stands for the bundle that ships, wherever a process has it installed: a worker elsewhere than who started the job.
+SHIPPED = ""
+
+
 def held(path: str, wanted: str) -> Bundle:
-    """The bundle whose manifest has the SHA-256 `wanted`: from memory, or from `path`.
+    """The bundle whose manifest has the SHA-256 `wanted`: from memory, or from `path` (or `SHIPPED`).
 
     Raises:
         BundleError: it is not held, and what is at `path` is another one or cannot be loaded.
     """
+    path = path or str(DEFAULT_BUNDLE)
     with _LOCK:
         if wanted not in _HELD:
             loaded = load_bundle(path)
