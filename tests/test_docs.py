@@ -10,10 +10,12 @@ import pytest
 from kg_sink.connection import resolve_target
 from kg_sink.queries import run_query
 from pipelines.cli import cli, register_commands
+from pipelines.observing import Metrics
 from tests.conftest import ROOT, SampleRun
 
 MODEL = (ROOT / "docs" / "graph-model.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DEPLOY = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```cypher\n(.*?)```", MODEL, re.S)
 
 
@@ -51,3 +53,11 @@ def test_the_commands_of_the_readme_exist() -> None:
         assert name in cli.commands
     for path in re.findall(r"\]\(([\w./-]+)\)", README):
         assert (ROOT / path).exists(), path
+
+
+def test_the_series_of_the_metrics_are_documented_by_their_names() -> None:
+    served = {family.name for family in Metrics().registry.collect()}
+    named = {name.removesuffix("_total") for name in re.findall(r"`(tripleflow_\w+)`", DEPLOY)}
+    assert named == served
+    for name in re.findall(r"tripleflow_\w+(?=[{\[ ])", DEPLOY):
+        assert name.removesuffix("_total") in served, name
