@@ -64,11 +64,13 @@ SET e.name = CASE
   THEN row.name ELSE e.name END
 """
 
+# Written from the document: ArcadeDB walks the edges of the first node of a MERGE, and an entity may be in every
+# document there is.
 MENTIONS = """
 UNWIND $rows AS row
 MATCH (e:Entity {id: row.entity})
 MATCH (d:Document {id: row.document})
-MERGE (e)-[m:MENTIONED_IN]->(d)
+MERGE (d)<-[m:MENTIONED_IN]-(e)
 SET m += row.properties
 """
 
