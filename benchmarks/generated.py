@@ -20,7 +20,7 @@ from transforms.stating import state
 PER_DOCUMENT = 20
 #: Share of all entities, by type; relations that need another type are not drawn.
 _SHARES = {"Person": 30, "Organisation": 25, "Location": 15, "Product": 10, "Event": 5, "Other": 10, "Date": 5}
-_SYLLABLES = "ka ri hal vor sen mo la ti be ru no da fe li sa to mi ne gor ve".split()
+_SYLLABLES = ("ka", "ri", "hal", "vor", "sen", "mo", "la", "ti", "be", "ru", "no", "da", "fe", "li", "sa", "to", "ne")
 _MODEL = "generated@1"
 
 
@@ -33,7 +33,8 @@ def documents(
     sizes = {kind: max(2, entities * share // 100) for kind, share in _SHARES.items()}
     for number in range(count):
         # Each document has a chance of its own: any part of the stream can be made again without the rest.
-        yield _document(number, random.Random(f"{seed} {number}"), schema, relations, sizes, statements)
+        uri = f"generated/{seed}/{number:07}.txt"
+        yield _document(uri, random.Random(uri), schema, relations, sizes, statements)
 
 
 def texts(folder: Path, count: int, seed: int = 1, entities: int = 200_000) -> list[Path]:
@@ -54,7 +55,7 @@ def batches(stream: Iterator[Structured], size: int) -> Iterator[list[Structured
 
 
 def _document(
-    number: int,
+    uri: str,
     chance: random.Random,
     schema: Schema,
     relations: list[RelationType],
@@ -78,8 +79,7 @@ def _document(
         related.append(Relation(len(mentions) - 2, relation.name, len(mentions) - 1, surety))
         sentences.append((len(text), len(text) + len(sentence)))
         text += sentence + "\n"
-    uri = f"generated/{number:07}.txt"
-    document = Document(Document.make_id(uri, text), uri, "txt", f"Document {number}", "en", text)
+    document = Document(Document.make_id(uri, text), uri, "txt", uri, "en", text)
     analysis = Analysis(document, tuple(sentences), tuple(mentions), tuple(related), _MODEL)
     return state(Resolved(analysis, tuple(_entity(mentions, rows) for rows in owners.values())), schema)
 
