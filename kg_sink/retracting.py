@@ -42,6 +42,7 @@ MATCH (a)-[:ATTACHED_TO]->(p:Document)
 WITH a, collect(p.id) AS parents WHERE all(parent IN parents WHERE parent IN $ids)
 RETURN a.id AS id
 """
+# Every pattern begins at the node whose key is known: ArcadeDB walks from the left, whatever that costs.
 _STATEMENTS = """
 UNWIND $ids AS id
 MATCH (:Document {id: id})<-[:FROM]-(:Evidence)-[:SUPPORTS]->(s:Statement)
@@ -52,24 +53,28 @@ RETURN s.id AS id, s.relation AS relation, h.id AS head, t.id AS tail
 """
 _ENTITIES = """
 UNWIND $ids AS id
-MATCH (e:Entity)-[:MENTIONED_IN]->(:Document {id: id})
+MATCH (:Document {id: id})<-[:MENTIONED_IN]-(e:Entity)
 RETURN DISTINCT e.id AS id
 """
-_DROP_EVIDENCE = "UNWIND $ids AS id MATCH (v:Evidence)-[:FROM]->(:Document {id: id}) DETACH DELETE v"
+_DROP_EVIDENCE = "UNWIND $ids AS id MATCH (:Document {id: id})<-[:FROM]-(v:Evidence) DETACH DELETE v"
 _DROP_DOCUMENTS = "UNWIND $ids AS id MATCH (d:Document {id: id}) DETACH DELETE d"
 _SUPPORTED = """
 UNWIND $ids AS id
-MATCH (v:Evidence)-[:SUPPORTS]->(:Statement {id: id})
+MATCH (:Statement {id: id})<-[:SUPPORTS]-(v:Evidence)
 RETURN id, max(v.confidence) AS confidence
 """
 _DROP_EDGES = """
 UNWIND $rows AS row
-MATCH (:Entity {{id: row.head}})-[r:`{relation}`]->(:Entity {{id: row.tail}})
+MATCH (h:Entity {{id: row.head}})
+MATCH (t:Entity {{id: row.tail}})
+MATCH (t)<-[r:`{relation}`]-(h)
 DELETE r
 """
 _SET_CONFIDENCE = """
 UNWIND $rows AS row
-MATCH (:Entity {{id: row.head}})-[r:`{relation}`]->(:Entity {{id: row.tail}})
+MATCH (h:Entity {{id: row.head}})
+MATCH (t:Entity {{id: row.tail}})
+MATCH (t)<-[r:`{relation}`]-(h)
 SET r.confidence = row.confidence
 """
 _DROP_STATEMENTS = "UNWIND $ids AS id MATCH (s:Statement {id: id}) DETACH DELETE s"
