@@ -39,11 +39,10 @@ def write(driver: Driver, database: str, schema: Schema, documents: Iterable[Str
         Neo4jError, DriverError: the server refused, or could not be reached through all retries.
     """
     documents = list(documents)
-    planned = writes(documents, schema)
     versions = [{"id": d.id, "uri": d.uri} for d in (found.resolved.analysis.document for found in documents)]
 
     def work(tx: ManagedTransaction) -> None:
-        for step in planned:
+        for step in writes(documents, schema, lambda cypher, ids: tx.run(cypher, ids=ids).data()):
             tx.run(step.cypher, rows=step.rows, now=now).consume()
         retract_replaced(tx, versions)
 
