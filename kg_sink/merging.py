@@ -7,7 +7,6 @@ into, and a merge is undone by taking its alias away and reading what it moved a
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from neo4j import Driver, ManagedTransaction
 
 from kg_sink.connection import GraphError, with_driver
-from kg_sink.model import ENTITIES, STATEMENTS
+from kg_sink.model import MAKE_ENTITIES, statement_writes, surer
 from kg_sink.naming import settle_names
 from kg_sink.retracting import settle_statements
 from kg_sink.round_trips import each
@@ -61,7 +60,7 @@ MATCH (:Entity {id: id})<-[:HEAD|TAIL]-(s:Statement)
 WITH DISTINCT s
 MATCH (s)-[:HEAD]->(h:Entity)
 MATCH (s)-[:TAIL]->(t:Entity)
-MATCH (v:Evidence)-[:SUPPORTS]->(s)
+MATCH (s)<-[:SUPPORTS]-(v:Evidence)
 RETURN v.id AS id, v.head AS said_head, v.tail AS said_tail, v.confidence AS confidence, s.id AS statement,
        s.relation AS relation, h.id AS head, t.id AS tail
 """
@@ -69,12 +68,12 @@ _MOVE_MENTIONS = """
 UNWIND $rows AS row
 MATCH (new:Entity {id: row.to})
 MATCH (d:Document {id: row.document})
-MERGE (new)-[m:MENTIONED_IN {said: row.said, model: row.model}]->(d)
+MERGE (d)<-[m:MENTIONED_IN {said: row.said, model: row.model}]-(new)
 SET m += row.properties
 """
 _DROP_MENTIONS = """
 UNWIND $rows AS row
-MATCH (:Entity {id: row.entity})-[m:MENTIONED_IN]->(:Document {id: row.document})
+MATCH (:Document {id: row.document})<-[m:MENTIONED_IN]-(:Entity {id: row.entity})
 WHERE m.said = row.said AND m.model = row.model
 DELETE m
 """
@@ -194,8 +193,7 @@ def _read_again(tx: ManagedTransaction, entity: str, kind: str, now: str) -> Non
     ]  # fmt: skip
     check_name(kind, "the graph's entity type")
     targets = sorted({row["to"] for row in moved})
-    each(tx, ENTITIES.format(type=kind), [{"id": key} for key in targets], now=now)
-    each(tx, "UNWIND $ids AS id MATCH (e:Entity {id: id}) SET e.type = $type", targets, "ids", type=kind)
+    each(tx, MAKE_ENTITIES.format(type=kind), [{"id": key, "type": kind} for key in targets], now=now)
     each(tx, _MOVE_MENTIONS, moved)
     each(tx, _DROP_MENTIONS, moved)
     _move_evidence(tx, evidence, current, now)
@@ -208,19 +206,14 @@ def _move_evidence(tx: ManagedTransaction, evidence: list[Row], current: dict[st
         head, tail = current[row["said_head"]], current[row["said_tail"]]
         if (head, tail) != (row["head"], row["tail"]):
             moved.append({**row, "to": Statement.make_id(head, row["relation"], tail), "new": (head, tail)})
-    made: dict[str, dict[str, Row]] = defaultdict(dict)
+    made: dict[str, Row] = {}
     for row in moved:
-        before = made[row["relation"]].get(row["to"], {"confidence": 0.0})["confidence"]
-        made[row["relation"]][row["to"]] = {
-            "id": row["to"],
-            "head": row["new"][0],
-            "relation": row["relation"],
-            "tail": row["new"][1],
-            "confidence": max(before, row["confidence"]),
-        }
-    for relation, rows in sorted(made.items()):
-        check_name(relation, "the graph's relation")
-        each(tx, STATEMENTS.format(relation=relation), list(rows.values()), now=now)
+        check_name(row["relation"], "the graph's relation")
+        head, tail = row["new"]
+        new = {"id": row["to"], "head": head, "relation": row["relation"], "tail": tail}
+        made[row["to"]] = surer(made.get(row["to"]), {**new, "confidence": row["confidence"]})
+    for step in statement_writes(made, lambda query, ids: each(tx, query, ids, "ids")):
+        each(tx, step.cypher, step.rows, now=now)
     for row in moved:
         del row["new"]
     each(tx, _UNTIE, moved)
