@@ -63,6 +63,8 @@ class Limits:
     max_members: int = 10_000  # members of a DOCX
     max_attachments: int = 200  # attachments of one mail
     max_nesting: int = 3  # mails within mails
+    max_seconds: float = 600  # of wall time; this and the next hold where files are read in isolation
+    max_memory: int = 4_000_000_000  # bytes of the process that reads, OCR's models (400 MB) and all
 
 
 DEFAULT_LIMITS = Limits()

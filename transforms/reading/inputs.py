@@ -17,7 +17,8 @@ from apache_beam.io.filesystem import CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.counting import add_seconds
-from transforms.reading import Limits, ReadError, read_blob
+from transforms.reading import Limits, ReadError
+from transforms.reading.isolation import IsolatedReader
 from transforms.records import Blob, DeadLetter, Document
 
 #: What a glob gives a meaning of its own.
@@ -61,10 +62,18 @@ def _nearest(pattern: str) -> str:
 
 
 class _ReadDoFn(beam.DoFn):
-    """(path, bytes) of a file → Documents; attachments are read as they come out of their mails."""
+    """(path, bytes) of a file → Documents, read in a process that a file may end; attachments follow their mails."""
 
     def __init__(self, text_column: str, limits: Limits) -> None:
         self._text_column, self._limits = text_column, limits
+
+    def setup(self) -> None:
+        """Make the reader; its process starts with the first file."""
+        self._reader = IsolatedReader()
+
+    def teardown(self) -> None:
+        """End the reader's process."""
+        self._reader.close()
 
     def process(self, found: tuple[str, int]) -> Iterator[Any]:
         begin = time.perf_counter()
@@ -84,7 +93,7 @@ class _ReadDoFn(beam.DoFn):
         while blobs:
             blob = blobs.pop()
             try:
-                for item in read_blob(blob, self._limits, self._text_column):
+                for item in self._reader.read(blob, self._limits, self._text_column):
                     if isinstance(item, Blob):
                         blobs.append(item)
                     else:
