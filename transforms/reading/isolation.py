@@ -111,7 +111,7 @@ class _Child:
                     yield answer
             except (EOFError, OSError, pickle.UnpicklingError):
                 raise ReadError(f"{blob.uri}: {self._cause_of_death()}") from None
-        self.resting = True
+        self.resting = not self._over  # it may be killed for a limit just as it is done
         if answer is not None:
             raise ReadError(answer)
 
@@ -147,7 +147,7 @@ class _Child:
             watch.join()
 
     def _watch(self, limits: Limits, done: threading.Event) -> None:
-        # A limit on address space would not do: OCR reserves three times what it uses.
+        # A limit on address space would not do: OCR reserves several times what it uses.
         deadline = time.monotonic() + limits.max_seconds
         while not done.wait(_INTERVAL):
             if self.memory() > limits.max_memory:
@@ -160,17 +160,19 @@ class _Child:
                 return
 
     def _cause_of_death(self) -> str:
-        self._process.kill()  # does nothing if it has ended, as a rule
+        self._process.kill()  # changes nothing if it is ending by itself
         code = self._process.wait()
         if self._over:
             return self._over
-        how = f"signal {-code} ({_signal_name(-code)})" if code < 0 else f"exit status {code}"
+        if code >= 0:
+            return f"its reader ended with exit status {code}: see what it says on stderr"
+        how = f"signal {-code} ({_signal_name(-code)})"
         return f"killed its reader: {how}; if it opens elsewhere, save it again from there"
 
 
 def _signal_name(number: int) -> str:
     if number == signal.SIGKILL:
-        return "SIGKILL, perhaps for want of memory"
+        return "SIGKILL, perhaps for lack of memory"
     try:
         return signal.Signals(number).name
     except ValueError:
