@@ -2,12 +2,15 @@
 
 import os
 import socket
+from email.message import EmailMessage
 
 import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that
 
-from tests.reading_files import write
+from tests.reading_files import make_mail, write
+from transforms.dead_letters import letter
+from transforms.letter_box import Filed, inputs_to_replay
 from transforms.reading.inputs import InputError, ReadInputs, expand_inputs, find_files
 
 
@@ -70,3 +73,27 @@ def test_pipes_sockets_and_devices_are_dead_letters(tmp_path, monkeypatch):
             documents, letters = pipeline | ReadInputs(expand_inputs([str(tmp_path), f"{tmp_path}/*.txt"]))
             assert_that(documents, check_documents, "Documents")
             assert_that(letters, check_letters, "Letters")
+
+
+def test_letters_name_the_file_to_read_again_whatever_its_name(tmp_path):
+    inner = make_mail()
+    inner.add_attachment(b'{"text": "The first text."}\n{"text": broken\n', "text", "plain", filename="rows.jsonl")
+    outer = EmailMessage()
+    outer["From"], outer["Subject"] = "Eve <eve@example.com>", "A mail with a mail"
+    outer.set_content("See the mail that is attached.")
+    outer.add_attachment(inner)
+    path = write(tmp_path / "no#1#.eml", outer.as_bytes())
+
+    def check_documents(documents):
+        found = [letter("analyse", document, ValueError("fails later")) for document in documents]
+        assert len({item.uri for item in found}) == 6
+        assert inputs_to_replay(Filed(item, "run-1") for item in found) == [str(path)]
+
+    def check_letters(letters):
+        assert sorted(item.uri.rsplit("#", 1)[1] for item in letters) == ["a_b_c.pdf", "row-2"]
+        assert inputs_to_replay(Filed(item, "run-1") for item in letters) == [str(path)]
+
+    with beam.Pipeline() as pipeline:
+        documents, letters = pipeline | ReadInputs(expand_inputs([str(path)]))
+        assert_that(documents, check_documents, "Documents")
+        assert_that(letters, check_letters, "Letters")
