@@ -17,6 +17,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.runners.runner import PipelineState
 
 from kg_sink.connection import prepare, resolve_target
 from kg_sink.server import Connection
@@ -26,9 +27,9 @@ from transforms.bundle import DEFAULT_BUNDLE, check_task, verify
 from transforms.counting import FunctionDoFn, count_dead, count_structured
 from transforms.dead_letters import Guarded, GuardedInference
 from transforms.inference import StructureModelHandler, default_threads
-from transforms.letter_box import WriteLetters
+from transforms.letter_box import WriteLetters, forget_before, inputs_to_replay, read_letters
 from transforms.linking import LinkHandler
-from transforms.reading.inputs import InputError, ReadInputs, expand_inputs
+from transforms.reading.inputs import InputError, ReadInputs, expand_inputs, inputs_within
 from transforms.register import load_register
 from transforms.resolving import resolve
 from transforms.schema import Schema, load_schema
@@ -57,6 +58,7 @@ class Job:
     """A checked job: everything that the pipeline needs is there and can be used."""
 
     inputs: tuple[str, ...]
+    again: tuple[str, ...]  # files or folders of the inputs that have dead letters of earlier runs
     connection: Connection
     schema: Schema
     model: str
@@ -73,12 +75,13 @@ def check(options: PipelineOptions, *, progress: str | None = None) -> Job:
     """Check a job's options before anything runs: files, schema, register, bundle, and that the graph takes writes.
 
     Raises:
-        InputError, SchemaError, RegisterError, BundleError, GraphError, ServerError: one line each.
+        InputError, SchemaError, RegisterError, BundleError, GraphError, ServerError, ValueError: one line each.
     """
     given = options.view_as(StructureOptions)
     if not given.input:
         raise InputError("no --input; name a file, a folder or a glob")
     inputs = expand_inputs(given.input)
+    letters = read_letters(Path(given.dead_letters))
     schema = load_schema(given.schema)
     if given.register:
         load_register(given.register, schema)
@@ -88,6 +91,7 @@ def check(options: PipelineOptions, *, progress: str | None = None) -> Job:
     started = datetime.now(UTC)
     return Job(
         inputs=tuple(inputs),
+        again=tuple(inputs_within(inputs, inputs_to_replay(letters))),
         connection=connection,
         schema=schema,
         model=given.model,
@@ -141,7 +145,7 @@ def _has_clock(options: StandardOptions) -> bool:
 
 
 def run(options: PipelineOptions, job: Job) -> Any:
-    """Run the job to its end; returns Beam's result."""
+    """Run the job to its end, and drop what earlier runs wrote of dead letters of its inputs; returns Beam's result."""
     for folder in (job.parquet, job.dead_letters):
         if folder and "://" not in folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
@@ -151,6 +155,8 @@ def run(options: PipelineOptions, job: Job) -> Any:
     build(pipeline, job)
     result = pipeline.run()
     result.wait_until_finish()
+    if result.state == PipelineState.DONE:  # what failed again has a letter of this run
+        forget_before(Path(job.dead_letters), job.run, job.again)
     return result
 
 

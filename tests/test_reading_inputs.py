@@ -11,7 +11,7 @@ from apache_beam.testing.util import assert_that
 from tests.reading_files import make_mail, write
 from transforms.dead_letters import letter
 from transforms.letter_box import Filed, inputs_to_replay
-from transforms.reading.inputs import InputError, ReadInputs, expand_inputs, find_files
+from transforms.reading.inputs import InputError, ReadInputs, expand_inputs, find_files, inputs_within
 
 
 @pytest.fixture
@@ -43,6 +43,13 @@ def folder(tmp_path):
 def test_hidden_files_are_read_only_if_they_are_named(folder, given, expected):
     (pattern,) = expand_inputs([f"{folder}/{given}"])
     assert sorted(os.path.relpath(found.path, folder) for found in find_files(pattern)) == expected
+
+
+def test_what_a_run_reads_again(folder):
+    files = [f"{folder}/{name}" for name in ("a.txt", ".b.txt", "sub/e.txt", "gone.txt", "sub")]
+    (a, hidden, e, _, sub) = files
+    for given, expected in (("", [a, e]), ("sub", [e, sub]), ("*.txt", [a]), (".b.txt", [hidden]), ("sub/e.txt", [e])):
+        assert inputs_within(expand_inputs([f"{folder}/{given}"]), files) == expected
 
 
 def test_inputs_that_name_nothing(folder):

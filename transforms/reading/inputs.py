@@ -38,14 +38,7 @@ def expand_inputs(inputs: Sequence[str]) -> list[str]:
 
 
 def _expand(text: str) -> str:
-    pattern = text if "://" in text else os.path.abspath(text)
-    is_folder = text.endswith("/") or os.path.isdir(pattern)
-    if os.path.exists(pattern):
-        pattern = _GLOB.sub(r"[\g<0>]", pattern)  # a name with brackets names itself
-        if not is_folder:
-            return pattern
-    if is_folder:
-        pattern = f"{pattern.rstrip('/')}/**"
+    pattern = _pattern(text)
     try:
         found = FileSystems.match([pattern], limits=[1])[0].metadata_list
     except Exception as error:
@@ -53,6 +46,14 @@ def _expand(text: str) -> str:
     if not found:
         raise InputError(f"{text}: no such file or folder{_nearest(pattern)}")
     return pattern
+
+
+def _pattern(text: str) -> str:
+    pattern = text if "://" in text else os.path.abspath(text)
+    is_folder = text.endswith("/") or os.path.isdir(pattern)
+    if os.path.exists(pattern):
+        pattern = _GLOB.sub(r"[\g<0>]", pattern)  # a name with brackets names itself
+    return f"{pattern.rstrip('/')}/**" if is_folder else pattern
 
 
 def _nearest(pattern: str) -> str:
@@ -75,6 +76,14 @@ def find_files(pattern: str) -> Iterator[FileMetadata]:
     for found in FileSystems.match([pattern])[0].metadata_list:
         if all_of_it or "/." not in f"/{found.path.removeprefix(folder)}":
             yield found
+
+
+def inputs_within(patterns: Sequence[str], inputs: Sequence[str]) -> list[str]:
+    """Those of `inputs`, which are files or folders, that a run over `patterns` of `expand_inputs` reads."""
+    if not inputs:
+        return []  # and nothing is listed, which takes its time on a remote filesystem
+    found = {file.path for pattern in patterns for file in find_files(pattern)}
+    return [text for text in inputs if text in found or _pattern(text) in patterns]
 
 
 class _ReadDoFn(beam.DoFn):
