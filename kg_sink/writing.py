@@ -24,7 +24,8 @@ from kg_sink.retracting import retract_replaced, retract_unsaid
 from kg_sink.round_trips import each
 from kg_sink.server import Connection
 from transforms.counting import add_seconds
-from transforms.records import DeadLetter, Structured
+from transforms.dead_letters import letter
+from transforms.records import Structured
 from transforms.schema import Schema
 
 #: How often writers may meet in one constraint before a batch is given up.
@@ -134,8 +135,7 @@ class _WriteDoFn(beam.DoFn):
             try:
                 self._write([document])
             except (Neo4jError, DriverError, KeyError, ValueError, TypeError) as error:
-                uri = document.resolved.analysis.document.uri
-                yield pvalue.TaggedOutput("dead", DeadLetter.of(uri, "write", error))
+                yield pvalue.TaggedOutput("dead", letter("write", document, error))
             else:
                 yield document
 

@@ -10,30 +10,31 @@ from apache_beam import pvalue
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from transforms.counting import TimedDoFn
-from transforms.records import Analysis, Blob, DeadLetter, Document, Resolved, Structured
+from transforms.records import Analysis, DeadLetter, Document, Resolved, Structured
 from transforms.segmenting import Segmented
 
 
-def uri_of(element: object) -> str:
-    """The URI of the document that an element of any stage is about."""
+def document_of(element: Document | Segmented | Analysis | Resolved | Structured) -> Document:
+    """The document that an element of any stage is about."""
     match element:
-        case Document() | Blob():
-            return element.uri
         case Segmented() | Analysis():
-            return element.document.uri
+            return element.document
         case Resolved():
-            return element.analysis.document.uri
+            return element.analysis.document
         case Structured():
-            return element.resolved.analysis.document.uri
-    return str(element)
+            return element.resolved.analysis.document
+    return element
 
 
-def letter(stage: str, element: object, error: BaseException) -> DeadLetter:
+def letter(
+    stage: str, element: Document | Segmented | Analysis | Resolved | Structured, error: BaseException
+) -> DeadLetter:
     """The dead letter of an element that `stage` failed on."""
-    return DeadLetter.of(uri_of(element), stage, error)
+    document = document_of(element)
+    return DeadLetter.of(document.uri, stage, error, document.source)
 
 
-def _letter_of_failure(failure: tuple[object, tuple[type[BaseException], str, list[str]]], stage: str) -> DeadLetter:
+def _letter_of_failure(failure: tuple[Any, tuple[type[BaseException], str, list[str]]], stage: str) -> DeadLetter:
     element, (kind, _, trace) = failure
     # The last line of a formatted traceback is "Class: message".
     message = "".join(trace[-1:]).partition(": ")[2] or kind.__name__
