@@ -47,6 +47,7 @@ MERGE (a:Alias {id: row.entity})
 SET a.into = row.into, a.type = row.type, a.name = row.name, a.reason = row.reason, a.score = row.score,
     a.register_id = row.register_id, a.into_name = row.into_name, a.created = $now
 """
+_STRAY = "MATCH (a:Alias) MATCH (e:Entity {id: a.id}) RETURN a.id AS id, a.type AS type"
 _DROP_ALIASES = "UNWIND $ids AS id MATCH (a:Alias {id: id}) DELETE a"
 _ENTITY = "MATCH (e:Entity {id: $id}) RETURN e.type AS type, e.name AS name, e.register_id AS register_id"
 _MENTIONS = """
@@ -126,6 +127,23 @@ def merge(connection: Connection, merges: Sequence[Merge], now: str) -> None:
                 session.execute_write(merge_in, one, now)
 
     with_driver(connection, work)
+
+
+def gather(connection: Connection, now: str) -> int:
+    """Read again what was written under an old id since: by a job that looked it up just before the merge.
+
+    Returns how many entities that were. Raises:
+        GraphError: the graph cannot be reached, or takes no writes.
+    """
+
+    def work(driver: Driver) -> int:
+        with driver.session(database=connection.database) as session:
+            rows = session.run(_STRAY).data()
+            for row in rows:
+                session.execute_write(_read_again, row["id"], row["type"], now)
+        return len(rows)
+
+    return with_driver(connection, work)
 
 
 def undo(connection: Connection, alias: str) -> None:
