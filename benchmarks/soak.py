@@ -27,7 +27,7 @@ from benchmarks.generated import documents
 from kg_sink import server
 from kg_sink.connection import resolve_target
 from kg_sink.exporting import canonical_export
-from kg_sink.queries import run_query
+from kg_sink.sources import read_sources
 
 ROOT = Path(__file__).parent.parent
 _SAMPLED = 5.0  # seconds between two looks at memory
@@ -70,10 +70,7 @@ class Watched:
 
     def stamps(self) -> dict[str, str]:
         """File → stamp, as the graph remembers them."""
-        rows = run_query(
-            resolve_target(str(self.folder / "kg")), "MATCH (s:Source) RETURN s.id AS id, s.stamp AS stamp"
-        )
-        return {row["id"]: row["stamp"] for row in rows}
+        return {path: stamp for path, (stamp, _) in read_sources(resolve_target(str(self.folder / "kg"))).items()}
 
 
 def resident(pid: int, *, children: bool = False) -> float:
