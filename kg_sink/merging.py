@@ -15,7 +15,7 @@ from neo4j import Driver, ManagedTransaction
 
 from kg_sink.connection import GraphError, with_driver
 from kg_sink.model import MAKE_ENTITIES, statement_writes, surer
-from kg_sink.naming import settle_names
+from kg_sink.naming import settle_fully
 from kg_sink.retracting import settle_statements
 from kg_sink.round_trips import each
 from kg_sink.server import Connection
@@ -215,7 +215,7 @@ def _read_again(tx: ManagedTransaction, entity: str, kind: str, now: str) -> Non
     each(tx, _MOVE_MENTIONS, moved)
     each(tx, _DROP_MENTIONS, moved)
     _move_evidence(tx, evidence, current, now)
-    settle_names(tx, [entity, *targets])
+    settle_fully(tx, [entity, *targets])
 
 
 def _move_evidence(tx: ManagedTransaction, evidence: list[Row], current: dict[str, str], now: str) -> None:
