@@ -7,7 +7,6 @@ into, and a merge is undone by taking its alias away and reading what it moved a
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +14,8 @@ from typing import Any
 from neo4j import Driver, ManagedTransaction
 
 from kg_sink.connection import GraphError, with_driver
-from kg_sink.model import ENTITIES, STATEMENTS
-from kg_sink.naming import settle_names
+from kg_sink.model import MAKE_ENTITIES, statement_writes, surer
+from kg_sink.naming import settle_fully
 from kg_sink.retracting import settle_statements
 from kg_sink.round_trips import each
 from kg_sink.server import Connection
@@ -48,6 +47,7 @@ MERGE (a:Alias {id: row.entity})
 SET a.into = row.into, a.type = row.type, a.name = row.name, a.reason = row.reason, a.score = row.score,
     a.register_id = row.register_id, a.into_name = row.into_name, a.created = $now
 """
+_STRAY = "MATCH (a:Alias) MATCH (e:Entity {id: a.id}) RETURN a.id AS id, a.type AS type"
 _DROP_ALIASES = "UNWIND $ids AS id MATCH (a:Alias {id: id}) DELETE a"
 _ENTITY = "MATCH (e:Entity {id: $id}) RETURN e.type AS type, e.name AS name, e.register_id AS register_id"
 _MENTIONS = """
@@ -61,7 +61,7 @@ MATCH (:Entity {id: id})<-[:HEAD|TAIL]-(s:Statement)
 WITH DISTINCT s
 MATCH (s)-[:HEAD]->(h:Entity)
 MATCH (s)-[:TAIL]->(t:Entity)
-MATCH (v:Evidence)-[:SUPPORTS]->(s)
+MATCH (s)<-[:SUPPORTS]-(v:Evidence)
 RETURN v.id AS id, v.head AS said_head, v.tail AS said_tail, v.confidence AS confidence, s.id AS statement,
        s.relation AS relation, h.id AS head, t.id AS tail
 """
@@ -69,12 +69,12 @@ _MOVE_MENTIONS = """
 UNWIND $rows AS row
 MATCH (new:Entity {id: row.to})
 MATCH (d:Document {id: row.document})
-MERGE (new)-[m:MENTIONED_IN {said: row.said, model: row.model}]->(d)
+MERGE (d)<-[m:MENTIONED_IN {said: row.said, model: row.model}]-(new)
 SET m += row.properties
 """
 _DROP_MENTIONS = """
 UNWIND $rows AS row
-MATCH (:Entity {id: row.entity})-[m:MENTIONED_IN]->(:Document {id: row.document})
+MATCH (:Document {id: row.document})<-[m:MENTIONED_IN]-(:Entity {id: row.entity})
 WHERE m.said = row.said AND m.model = row.model
 DELETE m
 """
@@ -127,6 +127,23 @@ def merge(connection: Connection, merges: Sequence[Merge], now: str) -> None:
                 session.execute_write(merge_in, one, now)
 
     with_driver(connection, work)
+
+
+def gather(connection: Connection, now: str) -> int:
+    """Read again what was written under an old id since: by a job that looked it up just before the merge.
+
+    Returns how many entities that were. Raises:
+        GraphError: the graph cannot be reached, or takes no writes.
+    """
+
+    def work(driver: Driver) -> int:
+        with driver.session(database=connection.database) as session:
+            rows = session.run(_STRAY).data()
+            for row in rows:
+                session.execute_write(_read_again, row["id"], row["type"], now)
+        return len(rows)
+
+    return with_driver(connection, work)
 
 
 def undo(connection: Connection, alias: str) -> None:
@@ -194,12 +211,11 @@ def _read_again(tx: ManagedTransaction, entity: str, kind: str, now: str) -> Non
     ]  # fmt: skip
     check_name(kind, "the graph's entity type")
     targets = sorted({row["to"] for row in moved})
-    each(tx, ENTITIES.format(type=kind), [{"id": key} for key in targets], now=now)
-    each(tx, "UNWIND $ids AS id MATCH (e:Entity {id: id}) SET e.type = $type", targets, "ids", type=kind)
+    each(tx, MAKE_ENTITIES.format(type=kind), [{"id": key, "type": kind} for key in targets], now=now)
     each(tx, _MOVE_MENTIONS, moved)
     each(tx, _DROP_MENTIONS, moved)
     _move_evidence(tx, evidence, current, now)
-    settle_names(tx, [entity, *targets])
+    settle_fully(tx, [entity, *targets])
 
 
 def _move_evidence(tx: ManagedTransaction, evidence: list[Row], current: dict[str, str], now: str) -> None:
@@ -208,19 +224,14 @@ def _move_evidence(tx: ManagedTransaction, evidence: list[Row], current: dict[st
         head, tail = current[row["said_head"]], current[row["said_tail"]]
         if (head, tail) != (row["head"], row["tail"]):
             moved.append({**row, "to": Statement.make_id(head, row["relation"], tail), "new": (head, tail)})
-    made: dict[str, dict[str, Row]] = defaultdict(dict)
+    made: dict[str, Row] = {}
     for row in moved:
-        before = made[row["relation"]].get(row["to"], {"confidence": 0.0})["confidence"]
-        made[row["relation"]][row["to"]] = {
-            "id": row["to"],
-            "head": row["new"][0],
-            "relation": row["relation"],
-            "tail": row["new"][1],
-            "confidence": max(before, row["confidence"]),
-        }
-    for relation, rows in sorted(made.items()):
-        check_name(relation, "the graph's relation")
-        each(tx, STATEMENTS.format(relation=relation), list(rows.values()), now=now)
+        check_name(row["relation"], "the graph's relation")
+        head, tail = row["new"]
+        new = {"id": row["to"], "head": head, "relation": row["relation"], "tail": tail}
+        made[row["to"]] = surer(made.get(row["to"]), {**new, "confidence": row["confidence"]})
+    for step in statement_writes(made, lambda query, ids: each(tx, query, ids, "ids")):
+        each(tx, step.cypher, step.rows, now=now)
     for row in moved:
         del row["new"]
     each(tx, _UNTIE, moved)

@@ -42,23 +42,18 @@ def claim(tx: ManagedTransaction, versions: Mapping[str, str]) -> dict[str, str]
 
 
 def latest(tx: ManagedTransaction, documents: Sequence[Structured]) -> list[Structured]:
-    """The documents that no later message has overtaken, each URI once; those that no message brought all stay."""
+    """The documents that no later message has overtaken, among them all that no message brought."""
     wanted: dict[str, str] = {}
     for document in map(_document, documents):
         if document.version:
             source = document.source or document.uri
             wanted[source] = max(wanted.get(source, ""), document.version)
-    if not wanted:
-        return list(documents)
     newest = claim(tx, wanted)
-    kept: dict[tuple[str, str], Structured] = {}
-    for found in documents:
-        document = _document(found)
-        if not document.version:
-            kept["", document.id] = found
-        elif document.version >= newest[document.source or document.uri]:
-            kept[document.version, document.uri] = found
-    return list(kept.values())
+
+    def stays(document: Document) -> bool:
+        return not document.version or document.version >= newest[document.source or document.uri]
+
+    return [found for found in documents if stays(_document(found))]
 
 
 def retract_message(tx: ManagedTransaction, retraction: Retraction, now: str) -> int:

@@ -8,7 +8,8 @@ composed into Cypher.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -39,14 +40,35 @@ MERGE (p:Document {id: row.parent})
 MERGE (d)-[:ATTACHED_TO]->(p)
 """
 
+# What the graph has already is read first, and the rest made without looking again: most of a new document is new.
+# Two writers that make the same node at once meet in its constraint, and `writing` tries again.
+KNOWN_ENTITIES = """
+UNWIND $ids AS id
+MATCH (e:Entity {id: id})
+RETURN e.id AS id, e.name AS name, [e.type, e.register_id, e.value, e.number, e.unit] AS properties
+"""
+KNOWN_STATEMENTS = """
+UNWIND $ids AS id
+MATCH (s:Statement {id: id})
+OPTIONAL MATCH (s)<-[:SUPPORTS]-(v:Evidence)
+RETURN s.id AS id, max(v.confidence) AS confidence
+"""
+
+_PROPERTIES = ("type", "register_id", "value", "number", "unit")
+
 # Labels are set where the node is made: a server that keeps labels in a record's class (ArcadeDB) cannot change
-# them under a constraint, and looks a MERGE on two labels up without an index. Two writers that make the same
-# node at once meet in the constraint, and `writing` tries again.
+# them under a constraint, and looks a MERGE on two labels up without an index.
 ENTITIES = """
+UNWIND $rows AS row
+CREATE (e:Entity:`{type}` {{id: row.id, name: row.name, created: $now}})
+SET e += row.properties
+"""
+#: As `ENTITIES`, of those that are not there yet, without a name.
+MAKE_ENTITIES = """
 UNWIND $rows AS row
 OPTIONAL MATCH (known:Entity {{id: row.id}})
 WITH row, known WHERE known IS NULL
-CREATE (:Entity:`{type}` {{id: row.id, created: $now}})
+CREATE (:Entity:`{type}` {{id: row.id, type: row.type, created: $now}})
 """
 
 # The longest name wins, then the first in the alphabet: so the order of documents does not matter.
@@ -59,13 +81,15 @@ SET e.name = CASE
   THEN row.name ELSE e.name END
 """
 
+# `make` is MERGE, or CREATE for a document that is new. From the document: ArcadeDB walks the edges of the first
+# node of a MERGE, and an entity may be in every document there is.
 MENTIONS = """
 UNWIND $rows AS row
-MATCH (e:Entity {id: row.entity})
-MATCH (d:Document {id: row.document})
-MERGE (e)-[m:MENTIONED_IN {said: row.said, model: row.model}]->(d)
-  ON CREATE SET m.first_seen = $now
+MATCH (e:Entity {{id: row.entity}})
+MATCH (d:Document {{id: row.document}})
+{make} (d)<-[m:MENTIONED_IN {{said: row.said, model: row.model}}]-(e)
 SET m += row.properties
+SET m.first_seen = coalesce(m.first_seen, $now)
 SET m.last_seen = CASE WHEN m.last_seen IS NULL OR m.last_seen < $now THEN $now ELSE m.last_seen END
 """
 
@@ -73,25 +97,28 @@ STATEMENTS = """
 UNWIND $rows AS row
 MATCH (h:Entity {{id: row.head}})
 MATCH (t:Entity {{id: row.tail}})
-MERGE (s:Statement {{id: row.id}})
-  ON CREATE SET s.created = $now, s.relation = row.relation
-MERGE (s)-[:HEAD]->(h)
-MERGE (s)-[:TAIL]->(t)
-MERGE (h)-[r:`{relation}` {{id: row.id}}]->(t)
-SET r.confidence = CASE
-  WHEN r.confidence IS NULL OR row.confidence > r.confidence THEN row.confidence ELSE r.confidence END
+CREATE (h)<-[:HEAD]-(:Statement {{id: row.id, relation: row.relation, created: $now}})-[:TAIL]->(t),
+       (h)-[:`{relation}` {{id: row.id, confidence: row.confidence}}]->(t)
+"""
+
+SURER = """
+UNWIND $rows AS row
+MATCH (h:Entity {{id: row.head}})
+MATCH (t:Entity {{id: row.tail}})
+MATCH (t)<-[r:`{relation}` {{id: row.id}}]-(h)
+SET r.confidence = CASE WHEN row.confidence > r.confidence THEN row.confidence ELSE r.confidence END
 """
 
 EVIDENCE = """
 UNWIND $rows AS row
-MATCH (s:Statement {id: row.statement})
-MATCH (d:Document {id: row.document})
-MERGE (v:Evidence {id: row.id})
-  ON CREATE SET v.first_seen = $now
+MATCH (s:Statement {{id: row.statement}})
+MATCH (d:Document {{id: row.document}})
+{make} (v:Evidence {{id: row.id}})
 SET v += row.properties
+SET v.first_seen = coalesce(v.first_seen, $now)
 SET v.last_seen = CASE WHEN v.last_seen IS NULL OR v.last_seen < $now THEN $now ELSE v.last_seen END
-MERGE (v)-[:SUPPORTS]->(s)
-MERGE (v)-[:FROM]->(d)
+{make} (v)-[:SUPPORTS]->(s)
+{make} (v)-[:FROM]->(d)
 """
 
 
@@ -103,55 +130,108 @@ class Write:
     rows: list[Row]
 
 
-@dataclass(frozen=True, slots=True)
-class Writes:
-    """What documents come to: rows for `DOCUMENTS`, and the round trips that follow."""
+#: Runs a query of `$ids` in the transaction that writes, and gives its rows.
+Read = Callable[[str, list[str]], list[Row]]
 
-    documents: list[Row]
-    steps: list[Write]
+
+def document_rows(documents: Iterable[Structured]) -> list[Row]:
+    """Rows of `DOCUMENTS`, which comes first: its answer says which documents are new."""
+    return sorted((_document_row(found) for found in documents), key=_order)
 
 
 def writes(
-    documents: Iterable[Structured], schema: Schema, aliases: Mapping[str, str] = MappingProxyType({})
-) -> Writes:
-    """The round trips that write documents: one a kind, and one for each entity type and relation that occurs.
+    documents: Iterable[Structured],
+    schema: Schema,
+    read: Read,
+    known: Set[str] = frozenset(),
+    aliases: Mapping[str, str] = _NONE,
+) -> list[Write]:
+    """The round trips that write what documents hold: one a kind, and one for each entity type and relation.
 
+    `read` is asked what of the rest the graph has already; `known` are the documents (ids) that it had before;
     `aliases` leads from ids of entities that were merged to those that they were merged into.
 
     Raises:
         KeyError: an entity type or a relation is not the schema's.
     """
     documents = list(documents)
-    entities: dict[str, dict[str, Row]] = {}
-    statements: dict[str, dict[str, Row]] = {}
-    mentions: dict[tuple[str, str], Row] = {}
-    evidence: list[Row] = []
+    entities: dict[str, Row] = {}
+    statements: dict[str, Row] = {}
+    mentions: dict[tuple[str, str, str], Row] = {}
+    evidence: dict[str, Row] = {}
     for found in documents:
         analysis = found.resolved.analysis
         for entity in found.resolved.entities:
-            rows = entities.setdefault(schema.entities[entity.type].name, {})
             row = _entity_row(entity, aliases.get(entity.id, entity.id))
-            rows[row["id"]] = _longer_named(rows.get(row["id"]), row)
-            mentions[entity.id, analysis.document.id] = _mention_row(entity, row["id"], analysis)
+            entities[row["id"]] = _both(entities.get(row["id"], row), row)
+            mentions[entity.id, analysis.document.id, analysis.model] = _mention_row(entity, row["id"], analysis)
         stated = {statement.id: statement for statement in found.statements}
         for piece in found.evidence:
             said = stated[piece.statement]
             row = _statement_row(said, aliases, piece.confidence)
-            rows = statements.setdefault(schema.relations[said.relation].name, {})
-            rows[row["id"]] = _surer(rows.get(row["id"]), row)
-            evidence.append(_evidence_row(piece, said, row["id"]))
-    attached = [_attachment_row(found) for found in documents if found.resolved.analysis.document.parent]
+            statements[row["id"]] = surer(statements.get(row["id"]), row)
+            evidence[piece.id] = _evidence_row(piece, said, row["id"])
+    for row in statements.values():
+        row["relation"] = schema.relations[row["relation"]].name
     ordered = [
-        Write(ATTACHMENTS, attached),
-        *(Write(ENTITIES.format(type=kind), list(rows.values())) for kind, rows in sorted(entities.items())),
-        Write(PROPERTIES, [row for rows in entities.values() for row in rows.values()]),
-        Write(MENTIONS, list(mentions.values())),
-        *(Write(STATEMENTS.format(relation=name), list(rows.values())) for name, rows in sorted(statements.items())),
-        Write(EVIDENCE, evidence),
+        Write(ATTACHMENTS, [_attachment_row(found) for found in documents if found.resolved.analysis.document.parent]),
+        *_entity_writes(entities, schema, read),
+        *_made(MENTIONS, mentions.values(), known),
+        *statement_writes(statements, read),
+        *_made(EVIDENCE, evidence.values(), known),
     ]
     # Rows in the order of their keys: writers that meet take their locks in the same order.
-    sorted_rows = sorted((_document_row(found) for found in documents), key=_order)
-    return Writes(sorted_rows, [Write(w.cypher, sorted(w.rows, key=_order)) for w in ordered if w.rows])
+    return [Write(w.cypher, sorted(w.rows, key=_order)) for w in ordered if w.rows]
+
+
+def _made(cypher: str, rows: Iterable[Row], known: Set[str]) -> list[Write]:
+    """What documents alone have: a new document's is created, a known one's merged."""
+    rows = list(rows)
+    return [
+        Write(cypher.format(make="CREATE"), [row for row in rows if row["document"] not in known]),
+        Write(cypher.format(make="MERGE"), [row for row in rows if row["document"] in known]),
+    ]
+
+
+def _entity_writes(rows: dict[str, Row], schema: Schema, read: Read) -> list[Write]:
+    """New entities by type; of the known, those that get another property or a better name."""
+    known = {row["id"]: row for row in read(KNOWN_ENTITIES, sorted(rows))}
+    new: dict[str, list[Row]] = defaultdict(list)
+    changed = []
+    for key, row in rows.items():
+        kind = schema.entities[row["properties"]["type"]].name
+        if key not in known:
+            new[kind].append(row)
+        elif not _says(known[key], row):
+            changed.append(row)
+    created = [Write(ENTITIES.format(type=kind), made) for kind, made in sorted(new.items())]
+    return [*created, Write(PROPERTIES, changed)]
+
+
+def _says(known: Row, row: Row) -> bool:
+    """Whether writing an entity's row would leave what is known of it as it is."""
+    name, properties = known["name"] or "", dict(zip(_PROPERTIES, known["properties"], strict=True))
+    return row["properties"].items() <= properties.items() and name_order(name) <= name_order(row["name"])
+
+
+def statement_writes(rows: Mapping[str, Row], read: Read) -> list[Write]:
+    """New statements (id → row) by relation; of the known, those that are surer now.
+
+    Relations become Cypher here: they must be names of a schema.
+    """
+    best = {row["id"]: row["confidence"] for row in read(KNOWN_STATEMENTS, sorted(rows))}
+    by_cypher: dict[str, list[Row]] = defaultdict(list)
+    for key, row in rows.items():
+        cypher = (SURER if key in best else STATEMENTS).format(relation=row["relation"])
+        if key not in best or best[key] is None or row["confidence"] > best[key]:
+            by_cypher[cypher].append(row)
+    return [Write(cypher, found) for cypher, found in sorted(by_cypher.items())]
+
+
+def _both(one: Row, other: Row) -> Row:
+    """Two documents' rows of one entity: the better of its names, the properties of both."""
+    name = min(one["name"], other["name"], key=name_order)
+    return {**other, "name": name, "properties": one["properties"] | other["properties"]}
 
 
 def _order(row: Row) -> str:
@@ -171,22 +251,13 @@ def _attachment_row(found: Structured) -> Row:
 
 
 def _entity_row(entity: Entity, key: str) -> Row:
-    properties: Row = {"type": entity.type}
-    for name in ("register_id", "value", "number", "unit"):
-        if getattr(entity, name) is not None:
-            properties[name] = getattr(entity, name)
+    properties = {name: getattr(entity, name) for name in _PROPERTIES if getattr(entity, name) is not None}
     return {"id": key, "name": entity.name, "properties": properties}
 
 
 def name_order(name: str) -> tuple[int, str]:
     """Sorts the name that an entity goes by first; the rule of `PROPERTIES`."""
     return -len(name), name
-
-
-def _longer_named(one: Row | None, other: Row) -> Row:
-    if one is None:
-        return other
-    return min(one, other, key=lambda row: name_order(row["name"]))
 
 
 def _mention_row(entity: Entity, key: str, analysis: Analysis) -> Row:
@@ -203,7 +274,8 @@ def _statement_row(said: Statement, aliases: Mapping[str, str], confidence: floa
     return {"id": key, "head": head, "relation": said.relation, "tail": tail, "confidence": confidence}
 
 
-def _surer(one: Row | None, other: Row) -> Row:
+def surer(one: Row | None, other: Row) -> Row:
+    """Of two rows of one statement, the surer."""
     return other if one is None or one["confidence"] < other["confidence"] else one
 
 

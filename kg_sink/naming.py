@@ -17,14 +17,21 @@ from kg_sink.round_trips import each
 
 Row = dict[str, Any]
 
+#: Entities that their own mentions still give the name that they have; that of a hub is found at once.
+_NAMED = """
+UNWIND $ids AS id
+MATCH (e:Entity {id: id})
+WHERE EXISTS { (e)-[:MENTIONED_IN {name: e.name, said: e.id}]->() }
+RETURN id
+"""
 _UNMENTIONED = """
 UNWIND $ids AS id
-MATCH (e:Entity {id: id}) WHERE NOT (e)-[:MENTIONED_IN]->(:Document)
+MATCH (e:Entity {id: id}) WHERE NOT EXISTS { (e)-[:MENTIONED_IN]->() }
 RETURN id
 """
 _NAMES = """
 UNWIND $ids AS id
-MATCH (e:Entity {id: id})-[m:MENTIONED_IN]->(:Document)
+MATCH (e:Entity {id: id})-[m:MENTIONED_IN]->()
 RETURN id, m.said AS said, collect(DISTINCT m.name) AS names
 """
 _MERGED = """
@@ -41,11 +48,17 @@ SET e.name = row.name, e.register_id = coalesce(row.register_id, e.register_id)
 
 
 def settle_names(tx: ManagedTransaction, ids: Iterable[str]) -> None:
-    """Drop the entities (ids) that no document mentions; name the rest as the documents that are left name it."""
-    wanted = sorted(set(ids))
-    gone = {row["id"] for row in each(tx, _UNMENTIONED, wanted, "ids")}
+    """After mentions of entities (ids) went: drop those that have none, and name anew those that lost their name."""
+    wanted = set(ids)
+    settle_fully(tx, wanted - {row["id"] for row in each(tx, _NAMED, sorted(wanted), "ids")})
+
+
+def settle_fully(tx: ManagedTransaction, ids: Iterable[str]) -> None:
+    """After mentions of entities (ids) came and went: drop those that have none, and name the rest anew."""
+    wanted = set(ids)
+    gone = {row["id"] for row in each(tx, _UNMENTIONED, sorted(wanted), "ids")}
     each(tx, _DROP_ENTITIES, sorted(gone), "ids")
-    rename(tx, set(wanted) - gone)
+    rename(tx, wanted - gone)
 
 
 def rename(tx: ManagedTransaction, ids: Iterable[str]) -> None:

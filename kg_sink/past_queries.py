@@ -16,7 +16,7 @@ from kg_sink.server import Connection
 Row = dict[str, Any]
 
 _LIVE = """
-MATCH (v:Evidence)-[:SUPPORTS]->(s) WHERE v.first_seen <= $at
+MATCH (s)<-[:SUPPORTS]-(v:Evidence) WHERE v.first_seen <= $at
 MATCH (s)-[:HEAD]->(h:Entity)
 MATCH (s)-[:TAIL]->(t:Entity)
 MATCH (v)-[:FROM]->(d:Document)

@@ -129,6 +129,18 @@ CHANGES = Ready(
     ORDER BY created DESC, statement LIMIT $limit
     """,
 )
+#: How much of a time (ISO 8601) names a period.
+PERIODS = {"hour": 13, "day": 10, "month": 7, "year": 4}
+TIMELINE = Ready(
+    "timeline",
+    "Documents and evidence by period of the document's own date ($own), or of the time when it was first written.",
+    """
+    MATCH (d:Document) WHERE d.uri IS NOT NULL AND (NOT $own OR d.date IS NOT NULL)
+    OPTIONAL MATCH (d)<-[:FROM]-(v:Evidence)
+    WITH left(CASE WHEN $own THEN d.date ELSE d.created END, $length) AS period, d, count(v) AS evidence
+    RETURN period, count(d) AS documents, sum(evidence) AS evidence ORDER BY period
+    """,
+)
 COUNTS = (
     Ready("documents", "", "MATCH (n:Document) RETURN coalesce(n.format, '?') AS name, count(*) AS count"),
     Ready("entities", "", "MATCH (n:Entity) RETURN n.type AS name, count(*) AS count"),

@@ -44,6 +44,7 @@ MATCH (a)-[:ATTACHED_TO]->(p:Document)
 WITH a, collect(p.id) AS parents WHERE all(parent IN parents WHERE parent IN $ids)
 RETURN a.id AS id
 """
+# Every pattern begins at the node whose key is known: ArcadeDB walks from the left, whatever that costs.
 _EVIDENCE_OF = """
 UNWIND $ids AS id
 MATCH (:Document {id: id})<-[:FROM]-(v:Evidence)
@@ -51,7 +52,7 @@ RETURN id AS document, v.id AS id, v.model AS model
 """
 _MENTIONS_OF = """
 UNWIND $ids AS id
-MATCH (e:Entity)-[m:MENTIONED_IN]->(d:Document {id: id})
+MATCH (d:Document {id: id})<-[m:MENTIONED_IN]-(e:Entity)
 RETURN e.id AS entity, e.name AS name, e.type AS type, id AS document, d.uri AS uri, d.title AS title,
        properties(m) AS properties
 """
@@ -69,23 +70,27 @@ _DROP_EVIDENCE = "UNWIND $ids AS id MATCH (v:Evidence {id: id}) DETACH DELETE v"
 _DROP_DOCUMENTS = "UNWIND $ids AS id MATCH (d:Document {id: id}) DETACH DELETE d"
 _DROP_MENTIONS = """
 UNWIND $rows AS row
-MATCH (:Entity {id: row.entity})-[m:MENTIONED_IN]->(:Document {id: row.document})
+MATCH (:Document {id: row.document})<-[m:MENTIONED_IN]-(:Entity {id: row.entity})
 WHERE m.said = row.said AND m.model = row.model
 DELETE m
 """
 _SUPPORTED = """
 UNWIND $ids AS id
-MATCH (v:Evidence)-[:SUPPORTS]->(:Statement {id: id})
+MATCH (:Statement {id: id})<-[:SUPPORTS]-(v:Evidence)
 RETURN id, max(v.confidence) AS confidence
 """
 _DROP_EDGES = """
 UNWIND $rows AS row
-MATCH (:Entity {{id: row.head}})-[r:`{relation}`]->(:Entity {{id: row.tail}})
+MATCH (h:Entity {{id: row.head}})
+MATCH (t:Entity {{id: row.tail}})
+MATCH (t)<-[r:`{relation}`]-(h)
 DELETE r
 """
 _SET_CONFIDENCE = """
 UNWIND $rows AS row
-MATCH (:Entity {{id: row.head}})-[r:`{relation}`]->(:Entity {{id: row.tail}})
+MATCH (h:Entity {{id: row.head}})
+MATCH (t:Entity {{id: row.tail}})
+MATCH (t)<-[r:`{relation}`]-(h)
 SET r.confidence = row.confidence
 """
 _DROP_STATEMENTS = "UNWIND $ids AS id MATCH (s:Statement {id: id}) DETACH DELETE s"

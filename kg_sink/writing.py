@@ -20,7 +20,7 @@ from kg_sink.connection import open_driver
 from kg_sink.history import present
 from kg_sink.merging import current_ids, merged_into
 from kg_sink.messages import latest
-from kg_sink.model import DOCUMENTS, writes
+from kg_sink.model import DOCUMENTS, document_rows, writes
 from kg_sink.naming import rename
 from kg_sink.retracting import retract_replaced, retract_unsaid
 from kg_sink.round_trips import each
@@ -62,16 +62,17 @@ def write(
     given = list(documents)
 
     def work(tx: ManagedTransaction) -> list[Structured]:
-        documents = latest(tx, given)
+        documents = _latest(latest(tx, given))
+        planned = document_rows(documents)
         ids = {entity.id for found in documents for entity in found.resolved.entities}
         aliases = current_ids(tx, ids)
-        planned = writes(documents, schema, aliases)
-        before = each(tx, DOCUMENTS, planned.documents, now=now)
-        for step in planned.steps:
+        before = each(tx, DOCUMENTS, planned, now=now)
+        # Whoever wrote these documents before us has committed: their rows were locked until then.
+        known = {row["id"] for row in before if row["before"] is not None}
+        for step in writes(documents, schema, lambda query, keys: each(tx, query, keys, "ids"), known, aliases):
             each(tx, step.cypher, step.rows, now=now)
         rename(tx, merged_into(tx, {aliases.get(key, key) for key in ids}))
-        retract_replaced(tx, [{"id": row["id"], "uri": row["properties"]["uri"]} for row in planned.documents], now)
-        known = {row["id"] for row in before if row["before"] is not None}
+        retract_replaced(tx, [{"id": row["id"], "uri": row["properties"]["uri"]} for row in planned], now)
         said = {found.resolved.analysis.document.id: _said(found) for found in documents}
         retract_unsaid(tx, {key: said[key] for key in known}, now, all_models=replace_models)
         return documents
@@ -83,6 +84,13 @@ def write(
             except ConstraintError:
                 continue  # another writer made one of our nodes first; it is found now
         return session.execute_write(work)
+
+
+def _latest(documents: Iterable[Structured]) -> list[Structured]:
+    """Of versions of one document in one batch, the last."""
+    documents = list(documents)
+    last = {d.uri: d.id for d in (found.resolved.analysis.document for found in documents)}
+    return [f for f in documents if last[f.resolved.analysis.document.uri] == f.resolved.analysis.document.id]
 
 
 def _said(found: Structured) -> dict[str, set[str]]:

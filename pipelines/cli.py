@@ -181,7 +181,7 @@ def show_letter(letter: str, folder: str) -> None:
     show([{"run": f.run, **asdict(f.letter)} for f in found], "json")
 
 
-@dead_letters.command("replay", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@dead_letters.command("replay")
 @letters_option
 @graph_option
 @click.option("--schema", metavar="S.yaml")
@@ -198,9 +198,10 @@ def replay(folder: str, **options: Any) -> None:
     Example: tripleflow dead-letters replay --register companies.csv
     """
     from pipelines.running import run_job
-    from transforms.letter_box import forget_before, inputs_to_replay, read_letters
+    from transforms.letter_box import inputs_to_replay, read_letters
 
-    inputs = inputs_to_replay(read_letters(Path(folder)))
+    filed = read_letters(Path(folder))
+    inputs = inputs_to_replay(filed)
     missing = [text for text in inputs if "://" not in text and not os.path.exists(text)]
     for text in missing:
         click.echo(f"{text}: is not there any more; its letters stay", err=True)
@@ -208,10 +209,9 @@ def replay(folder: str, **options: Any) -> None:
     if not inputs:
         click.echo(f"no dead letters in {folder}")
         return
-    jobs: list[str] = []
-    status = run_job(inputs, {"dead_letters": folder, "workers": 1, "verbose": False, **options}, started=jobs.append)
-    dropped = forget_before(Path(folder), jobs[0], inputs) if jobs else 0
-    click.echo(f"{dropped} letters were tried again; those that failed again are listed anew")
+    status = run_job(inputs, {"dead_letters": folder, "workers": 1, "verbose": False, **options})
+    tried = sum(found.letter.replay["input"] in inputs for found in filed)
+    click.echo(f"{tried} letters were tried again; those that failed again are listed anew")
     sys.exit(status)
 
 

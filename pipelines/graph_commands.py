@@ -204,6 +204,37 @@ def runs(limit: int, target: str, form: str) -> None:
     show(queries.run_query(connect(target), queries.RUNS.cypher, {"limit": limit}), form)
 
 
+own_option = click.option(
+    "--by",
+    type=click.Choice(["date", "written"]),
+    default="date",
+    show_default=True,
+    help="The document's own date, or when it was first written.",
+)
+every_option = click.option(
+    "--every", type=click.Choice(list(queries.PERIODS)), default="month", show_default=True, help="The period."
+)
+
+
+def _timeline(target: str, every: str, by: str) -> list[queries.Row]:
+    parameters = {"length": queries.PERIODS[every], "own": by == "date"}
+    return queries.run_query(connect(target), queries.TIMELINE.cypher, parameters)
+
+
+@query.command()
+@every_option
+@own_option
+@graph_option
+@format_option
+def timeline(every: str, by: str, target: str, form: str) -> None:
+    """Documents and evidence by period; undated documents are left out of their own dates.
+
+    \b
+    Example: tripleflow query timeline --every day --by written
+    """
+    show(_timeline(target, every, by), form)
+
+
 @query.command()
 @graph_option
 @format_option
@@ -225,15 +256,26 @@ def counts(target: str, form: str) -> None:
 @click.option("--hops", default=2, show_default=True, type=click.IntRange(1, 6), help="How far around the entity.")
 @click.option("--limit", default=300, show_default=True, type=click.IntRange(1, 5000), help="Statements drawn.")
 @click.option("--out", default="graph.html", show_default=True, metavar="FILE")
+@click.option("--timeline", "over_time", is_flag=True, help="Draw how much there is of each period instead.")
+@every_option
+@own_option
 @graph_option
-def view(entity: str | None, hops: int, limit: int, out: str, target: str) -> None:
+def view(
+    entity: str | None, hops: int, limit: int, out: str, over_time: bool, every: str, by: str, target: str
+) -> None:
     """Draw the graph, or what lies around ENTITY, into an HTML page that opens without a network.
 
     \b
     Example: tripleflow view "Acme Ltd" --hops 1 --out acme.html
     """
+    from kg_sink.timeline import render_timeline
     from kg_sink.view import neighbourhood, overview, render
 
+    if over_time:
+        periods = _timeline(target, every, by)
+        Path(out).write_text(render_timeline(periods, f"{'Dates' if by == 'date' else 'Written'} by {every}"), "utf-8")
+        click.echo(f"{len(periods)} periods drawn in {out}")
+        return
     connection = connect(target)
     if entity:
         found = queries.find_entity(connection, entity)

@@ -8,7 +8,6 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from transforms.letter_box import read_letters
 from transforms.reading.queues import is_queue
 
 
-def run_job(arguments: list[str], options: dict[str, Any], started: Callable[[str], None] | None = None) -> int:
+def run_job(arguments: list[str], options: dict[str, Any]) -> int:
     """Run; `arguments` are inputs with Beam's options among them. Returns the exit code.
 
     Raises:
@@ -41,8 +40,6 @@ def run_job(arguments: list[str], options: dict[str, Any], started: Callable[[st
     with tempfile.TemporaryDirectory(prefix="tripleflow-") as progress:
         beam_options = pipeline_options(inputs, options, passed)
         job = structure.check(beam_options, progress=progress)
-        if started:
-            started(job.run)
         begin = time.monotonic()
         with _ProgressBar(Path(progress), console):
             result = structure.run(beam_options, job)

@@ -37,9 +37,9 @@ from transforms.counting import FunctionDoFn, count_dead, count_structured
 from transforms.dead_letters import Guarded, GuardedInference
 from transforms.holding import SHIPPED, manifest_digest
 from transforms.inference import StructureModelHandler, default_threads
-from transforms.letter_box import WriteLetters, read_letters
+from transforms.letter_box import WriteLetters, forget_before, inputs_to_replay, read_letters
 from transforms.linking import LinkHandler
-from transforms.reading.inputs import InputError, ReadInputs, expand_inputs
+from transforms.reading.inputs import InputError, ReadInputs, expand_inputs, inputs_within
 from transforms.reading.queues import Queue, ReadQueue, check_queues, is_queue, parse_queue
 from transforms.register import load_register
 from transforms.resolving import resolve
@@ -84,7 +84,7 @@ class Job:
     replace_models: bool = False
     queues: tuple[Queue, ...] = ()
 
-    def again(self, inputs: Sequence[str]) -> Job:
+    def renewed(self, inputs: Sequence[str]) -> Job:
         """The same job over other inputs, as a run of its own that starts now."""
         started = datetime.now(UTC)
         return replace(self, inputs=tuple(inputs), run=_run_name(started), now=stamp(started))
@@ -105,6 +105,8 @@ def check(options: PipelineOptions, *, progress: str | None = None, may_be_empty
         raise InputError("no --input; name a file, a folder or a glob")
     queues = _queues(options, [text for text in given.input if is_queue(text)])
     inputs = expand_inputs([text for text in given.input if not is_queue(text)], may_be_empty=may_be_empty)
+    if "://" not in given.dead_letters:
+        read_letters(Path(given.dead_letters))
     schema = load_schema(given.schema)
     if given.register:
         load_register(given.register, schema)
@@ -252,11 +254,15 @@ def _graph_lost(error: BaseException) -> str | None:
 
 
 def finish(job: Job) -> None:
-    """After a run: take out the rows and attachments that their files, which were read again, no longer hold."""
-    letters = read_letters(Path(job.dead_letters)) if "://" not in job.dead_letters else []
-    letters = [filed for filed in letters if filed.run == job.run]
-    failed = {text for filed in letters for text in (filed.letter.uri, filed.letter.replay.get("input", ""))}
+    """After a run, of the files that it read: withdraw rows and attachments that are gone, drop old dead letters."""
+    if "://" in job.dead_letters:
+        return  # what failed cannot be told here from what is gone
+    folder = Path(job.dead_letters)
+    letters = read_letters(folder)
+    failed = {t for f in letters if f.run == job.run for t in (f.letter.uri, f.letter.replay.get("input", ""))}
     withdraw_vanished(job.connection, failed, job.now)
+    # What failed again has a letter of this run.
+    forget_before(folder, job.run, inputs_within(job.inputs, inputs_to_replay(letters)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

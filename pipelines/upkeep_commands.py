@@ -51,6 +51,8 @@ def resolve(
               tripleflow resolve --merge "Acme Ltd" "Acme Limited"
     """
     connection = connect(target)
+    migrations.prepare(connection)
+    merging.gather(connection, present())
     if undo:
         merging.undo(connection, undo)
         click.echo(f"{undo} is an entity of its own again")
@@ -61,7 +63,6 @@ def resolve(
         merging.merge(connection, [_merge(one) for one in found], present())
         show(_rows(connection, found), form)
     else:
-        migrations.prepare(connection)
         found = match(_known(connection), load_register(register, load_schema(schema)) if register else None)
         chosen = [one for one in found if one.score >= threshold]
         shown = _rows(connection, found if dry_run else chosen)

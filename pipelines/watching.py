@@ -88,13 +88,13 @@ class Watch:
         return bool(changes.read or changes.gone)
 
     def _withdraw(self, changes: Changes) -> None:
-        count = withdraw_sources(self.job.connection, changes.gone, self.job.again([]).now)
+        count = withdraw_sources(self.job.connection, changes.gone, self.job.renewed([]).now)
         self.watcher.done(Changes(gone=changes.gone))
         self.metrics.retracted.inc(count)
         event("withdrawn", files=len(changes.gone), documents=count)
 
     def _round(self, stamps: dict[str, str]) -> None:
-        job = self.job = self._connected(self.job).again([exactly(path) for path in stamps])
+        job = self.job = self._connected(self.job).renewed([exactly(path) for path in stamps])
         begun = time.monotonic()
         given_up = [path for path in stamps if self._suspects.get(path, 0) >= GIVEN_UP]
         if given_up:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kg_sink import server
 from kg_sink.connection import GraphError, open_driver
 from kg_sink.exporting import canonical_export
-from kg_sink.merging import Merge, merge, undo
+from kg_sink.merging import Merge, gather, merge, undo
 from kg_sink.migrations import prepare
 from kg_sink.retracting import find_documents, retract
 from kg_sink.writing import write
@@ -152,3 +152,18 @@ def test_a_register_entry_is_not_merged_away(empty: server.Connection) -> None:
         merge(empty, [Merge(merged.into, "ent-1", kind, "test", 1.0)], both.now())
     with pytest.raises(GraphError, match="no entity was merged"):
         undo(empty, "ent-nobody")
+
+
+def test_what_was_written_under_an_old_id_is_gathered(empty: server.Connection) -> None:
+    both = Both(empty)
+    both.write("a", 1, "m@1", False)
+    both.register(0)
+    (merged,) = both.model.merges
+    with open_driver(empty) as driver:
+        # As a job leaves it that looked the id up before the merge.
+        driver.execute_query("MATCH (a:Alias) SET a.id = 'elsewhere'", database_=empty.database)
+        both.replay(0)
+        driver.execute_query("MATCH (a:Alias) SET a.id = $id", id=merged, database_=empty.database)
+    assert gather(empty, both.now()) == 1
+    both.check()
+    assert gather(empty, both.now()) == 0

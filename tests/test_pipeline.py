@@ -157,11 +157,17 @@ def test_dead_letters_are_replayed_once_the_cause_is_mended(tmp_path: Path) -> N
         ran = tripleflow("dead-letters", "replay", "--graph", str(folder), cwd=tmp_path)
         assert ran.code == 0, ran.err
         rows = run_query(resolve_target(str(folder)), "MATCH (d:Document) RETURN d.uri AS uri")
+        assert rows == [{"uri": str(tmp_path / "note.txt")}]
+        (left,) = read_letters(tmp_path / "dead-letters")
+        assert left.letter.uri == str(tmp_path / "other.txt")
+        # A plain run drops the letters of what it reads, and of nothing else.
+        (tmp_path / "other.txt").write_text("Ben Ochieng works for Acme Ltd.")
+        assert tripleflow("run", "note.txt", "--graph", str(folder), cwd=tmp_path).code == 0
+        assert read_letters(tmp_path / "dead-letters") == [left]
+        assert tripleflow("run", "*.txt", "--graph", str(folder), cwd=tmp_path).code == 0
+        assert read_letters(tmp_path / "dead-letters") == []
     finally:
         server.wipe(folder)
-    assert rows == [{"uri": str(tmp_path / "note.txt")}]
-    (left,) = read_letters(tmp_path / "dead-letters")
-    assert left.letter.uri == str(tmp_path / "other.txt")
 
 
 def test_the_job_runs_as_a_module(tmp_path: Path, graph: server.Connection, monkeypatch: pytest.MonkeyPatch) -> None:

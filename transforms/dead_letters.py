@@ -31,7 +31,7 @@ def document_of(element: Element) -> Document:
 def letter(stage: str, element: Element, error: BaseException) -> DeadLetter:
     """The dead letter of an element that `stage` failed on."""
     document = document_of(element)
-    found = DeadLetter.of(document.uri, stage, error)
+    found = DeadLetter.of(document.uri, stage, error, document.source)
     return found.of_message(document.source or document.uri) if document.version else found
 
 

@@ -76,21 +76,18 @@ def inputs_to_replay(filed: Iterable[Filed]) -> list[str]:
     return list(dict.fromkeys(found.letter.replay["input"] for found in filed if "input" in found.letter.replay))
 
 
-def forget_before(folder: Path, run: str, inputs: Iterable[str]) -> int:
-    """Drop the letters of `inputs` that runs before `run` wrote; returns how many went."""
+def forget_before(folder: Path, run: str, inputs: Iterable[str]) -> None:
+    """Drop the letters of `inputs` that runs before `run` wrote."""
     again = set(inputs)
-    dropped = 0
     for path in _files(folder):
         if _run(path) >= run:
             continue
         lines = path.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines if json.loads(line)["replay"].get("input") not in again]
-        dropped += len(lines) - len(kept)
         if kept:
             path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         else:
             path.unlink()
-    return dropped
 
 
 def _files(folder: Path) -> list[Path]:

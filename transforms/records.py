@@ -31,7 +31,12 @@ class Blob:
     uri: str
     content: bytes
     parent: str | None = None  # id of the document that this was attached to
-    depth: int = 0
+    depth: int = 0  # mails that this is attached in; each adds "#" and a name without "#" to the URI
+
+    @property
+    def source(self) -> str:
+        """The input file that this is, or is in."""
+        return self.uri.rsplit("#", self.depth)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class Document:
     date: str | None = None  # ISO 8601, if the document itself says
     facts: tuple[Fact, ...] = ()
     ocr: bool = False
-    source: str = ""  # the input file that it was read from, if that is not `uri`
+    source: str = ""  # the input file that this is, or is in; "" is the URI
     version: str = ""  # of the message that brought it, if one did: of two, the later one has the greater
 
     @staticmethod
@@ -201,9 +206,7 @@ class DeadLetter:
     def of(uri: str, stage: str, error: BaseException, source: str | None = None) -> DeadLetter:
         """The dead letter of an exception. `source` is the input file to read again, if it is not `uri`."""
         cause = " ".join(str(error).split())[:500] or type(error).__name__
-        return DeadLetter(
-            key("dead", uri, stage), uri, stage, cause, type(error).__name__, {"input": source or uri.split("#", 1)[0]}
-        )
+        return DeadLetter(key("dead", uri, stage), uri, stage, cause, type(error).__name__, {"input": source or uri})
 
     def of_message(self, place: str) -> DeadLetter:
         """The same of a message, which no run can read again: it has to be sent again."""

@@ -63,6 +63,8 @@ class Limits:
     max_members: int = 10_000  # members of a DOCX
     max_attachments: int = 200  # attachments of one mail
     max_nesting: int = 3  # mails within mails
+    max_seconds: float = 600  # of wall time; this and the next hold where files are read in isolation
+    max_memory: int = 4_000_000_000  # bytes of the process that reads, OCR's models (400 MB) and all
 
 
 DEFAULT_LIMITS = Limits()
@@ -129,8 +131,8 @@ def file_name(uri: str) -> str:
     return re.split(r"[/\\]", uri)[-1].rsplit("#", 1)[-1]
 
 
-def build(uri: str, format: str, content: Content, limits: Limits, parent: str | None = None) -> Document:
-    """Make the document of what a reader got out of a file, or of a row.
+def build(blob: Blob, format: str, content: Content, limits: Limits, uri: str = "") -> Document:
+    """Make the document of what a reader got out of a file, or of a row of it, which has a `uri` of its own.
 
     Raises:
         ReadError: the text is empty or over a limit; without the URI, which the caller adds.
@@ -139,6 +141,7 @@ def build(uri: str, format: str, content: Content, limits: Limits, parent: str |
     if not text.strip():
         raise ReadError("the text is empty: there is nothing to read in it")
     check_length(text, limits)
+    uri = uri or blob.uri
     own = text[content.body :]
     first_line = next((line for line in own.split("\n") if line.strip()), "")
     return Document(
@@ -149,10 +152,11 @@ def build(uri: str, format: str, content: Content, limits: Limits, parent: str |
         language=language(own) if own.strip() else "und",
         text=text,
         pages=content.pages,
-        parent=parent,
+        parent=blob.parent,
         date=content.date,
         facts=content.facts,
         ocr=content.ocr,
+        source=blob.source,
     )
 
 
@@ -183,7 +187,7 @@ def _read(blob: Blob, limits: Limits, text_column: str) -> Iterator[Document | B
     elif format == "eml":
         yield from _read_mail(blob, limits)
     else:
-        yield build(blob.uri, format, _reader(format)(blob.content, limits), limits, blob.parent)
+        yield build(blob, format, _reader(format)(blob.content, limits), limits)
 
 
 def _check_blob(blob: Blob, limits: Limits) -> None:
@@ -221,7 +225,7 @@ def _read_mail(blob: Blob, limits: Limits) -> Iterator[Document | Blob | DeadLet
     from transforms.reading.mail import read_mail
 
     content, attachments = read_mail(blob.content, limits)
-    document = build(blob.uri, "eml", content, limits, blob.parent)
+    document = build(blob, "eml", content, limits)
     yield document
     for name, data in attachments[: limits.max_attachments]:
         yield Blob(f"{blob.uri}#{name}", data, document.id, blob.depth + 1)
@@ -231,7 +235,7 @@ def _read_mail(blob: Blob, limits: Limits) -> Iterator[Document | Blob | DeadLet
             f"{uri}: {len(attachments)} attachments, over the limit of {limits.max_attachments}: "
             "the rest was not read; raise max_attachments"
         )
-        yield DeadLetter.of(uri, "read", error, source=blob.uri)
+        yield DeadLetter.of(uri, "read", error, blob.source)
 
 
 def _read_rows(blob: Blob, format: str, limits: Limits, text_column: str) -> Iterator[Document | DeadLetter]:
@@ -245,9 +249,9 @@ def _read_rows(blob: Blob, format: str, limits: Limits, text_column: str) -> Ite
         try:
             if isinstance(row, ReadError):
                 raise row
-            yield build(uri, format, row, limits, blob.parent)
+            yield build(blob, format, row, limits, uri)
         except ReadError as error:
-            yield DeadLetter.of(uri, "read", ReadError(f"{uri}: {error}"), source=blob.uri)
+            yield DeadLetter.of(uri, "read", ReadError(f"{uri}: {error}"), blob.source)
     if empty:
         raise ReadError("the table is empty: it has no rows")
 

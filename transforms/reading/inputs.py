@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import difflib
 import os
-import posixpath
 import re
+import stat
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
 from apache_beam import pvalue
-from apache_beam.io import fileio
 from apache_beam.io.filesystem import CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.counting import add_seconds
-from transforms.reading import Limits, ReadError, read_blob
+from transforms.reading import Limits, ReadError
+from transforms.reading.isolation import shared_reader
 from transforms.records import Blob, DeadLetter, Document
 
 #: What a glob gives a meaning of its own.
@@ -44,12 +43,8 @@ def exactly(path: str) -> str:
 
 
 def _expand(text: str, may_be_empty: bool) -> str:
-    pattern = text if "://" in text else os.path.abspath(text)
-    if os.path.isfile(pattern):
-        return exactly(pattern)
-    if text.endswith("/") or os.path.isdir(pattern):
-        pattern = f"{pattern.rstrip('/')}/**"
-    if may_be_empty and "://" not in pattern and os.path.isdir(os.path.dirname(_GLOB.split(pattern, maxsplit=1)[0])):
+    pattern = _pattern(text)
+    if may_be_empty and os.path.isdir(os.path.dirname(re.split(r"[*?]", pattern, maxsplit=1)[0])):
         return pattern
     try:
         found = FileSystems.match([pattern], limits=[1])[0].metadata_list
@@ -60,6 +55,14 @@ def _expand(text: str, may_be_empty: bool) -> str:
     return pattern
 
 
+def _pattern(text: str) -> str:
+    pattern = text if "://" in text else os.path.abspath(text)
+    is_folder = text.endswith("/") or os.path.isdir(pattern)
+    if os.path.exists(pattern):
+        pattern = exactly(pattern)
+    return f"{pattern.rstrip('/')}/**" if is_folder else pattern
+
+
 def _nearest(pattern: str) -> str:
     folder, name = os.path.split(pattern)
     if "://" in pattern or not os.path.isdir(folder):
@@ -68,11 +71,37 @@ def _nearest(pattern: str) -> str:
     return f"; did you mean {os.path.join(folder, near[0])}?" if near else f"; {folder} has nothing of that name"
 
 
+def find_files(pattern: str) -> Iterator[FileMetadata]:
+    """The files that a pattern of `expand_inputs` matches, without the hidden ones.
+
+    Hidden is what has a name, or lies in a folder, that begins with "." below the folder that the pattern begins with,
+    unless the rest of the pattern names something hidden itself.
+    """
+    wildcard = _GLOB.search(pattern)
+    folder = pattern[: pattern.rfind("/", 0, wildcard.start()) + 1] if wildcard else pattern
+    all_of_it = "/." in f"/{pattern.removeprefix(folder)}"
+    for found in FileSystems.match([pattern])[0].metadata_list:
+        if all_of_it or "/." not in f"/{found.path.removeprefix(folder)}":
+            yield found
+
+
+def inputs_within(patterns: Sequence[str], inputs: Sequence[str]) -> list[str]:
+    """Those of `inputs`, which are files or folders, that a run over `patterns` of `expand_inputs` reads."""
+    if not inputs:
+        return []  # and nothing is listed, which takes its time on a remote filesystem
+    found = {file.path for pattern in patterns for file in find_files(pattern)}
+    return [text for text in inputs if text in found or _pattern(text) in patterns]
+
+
 class _ReadDoFn(beam.DoFn):
-    """(path, bytes) of a file → Documents; attachments are read as they come out of their mails."""
+    """(path, bytes) of a file → Documents, read in a process that a file may end; attachments follow their mails."""
 
     def __init__(self, text_column: str, limits: Limits) -> None:
         self._text_column, self._limits = text_column, limits
+
+    def setup(self) -> None:
+        """Take this process's reader; its child starts with the first file, and ends with this process."""
+        self._reader = shared_reader()
 
     def process(self, found: tuple[str, int]) -> Iterator[Any]:
         begin = time.perf_counter()
@@ -82,6 +111,7 @@ class _ReadDoFn(beam.DoFn):
 
     def _read(self, path: str, size: int) -> Iterator[Document | pvalue.TaggedOutput]:
         try:
+            _check_kind(path)
             if size > self._limits.max_bytes:
                 raise ReadError(f"{path}: {size:,} bytes, over the limit of {self._limits.max_bytes:,}; split the file")
             with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
@@ -92,13 +122,11 @@ class _ReadDoFn(beam.DoFn):
         while blobs:
             blob = blobs.pop()
             try:
-                for item in read_blob(blob, self._limits, self._text_column):
+                for item in self._reader.read(blob, self._limits, self._text_column):
                     if isinstance(item, Blob):
                         blobs.append(item)
-                    elif isinstance(item, DeadLetter):
-                        yield pvalue.TaggedOutput("dead", item)
                     else:
-                        yield item if item.uri == path else replace(item, source=path)
+                        yield pvalue.TaggedOutput("dead", item) if isinstance(item, DeadLetter) else item
             except ReadError as error:
                 yield _dead(blob.uri, error, path)
 
@@ -107,21 +135,36 @@ def _dead(uri: str, error: Exception, source: str) -> pvalue.TaggedOutput:
     return pvalue.TaggedOutput("dead", DeadLetter.of(uri, "read", error, source))
 
 
-def _visible(found: FileMetadata) -> bool:
-    return not posixpath.basename(found.path).startswith(".")
+def _check_kind(path: str) -> None:
+    """Raise a `ReadError` if a local path is no file: reading a pipe or a device may never end."""
+    if "://" in path:
+        return
+    kind = stat.S_IFMT(os.stat(path).st_mode)
+    if kind != stat.S_IFREG:
+        name = _KINDS.get(kind, "no regular file")
+        raise ReadError(f"{path}: is {name}; take it out, or save what it gives as a file")
 
 
-class _NameDoFn(beam.DoFn):
-    """File → (path, bytes); a name that is no UTF-8 would end the whole run, and becomes a dead letter."""
+_KINDS = {
+    stat.S_IFIFO: "a named pipe (FIFO) and no file",
+    stat.S_IFSOCK: "a socket and no file",
+    stat.S_IFCHR: "a device and no file",
+    stat.S_IFBLK: "a device and no file",
+}
 
-    def process(self, found: FileMetadata) -> Iterator[Any]:
-        try:
-            found.path.encode()
-            yield found.path, found.size_in_bytes
-        except UnicodeEncodeError:
-            shown = found.path.encode("utf-8", "backslashreplace").decode()
-            error = ReadError(f"{shown}: the name is not UTF-8, and cannot be stored; rename the file")
-            yield pvalue.TaggedOutput("dead", DeadLetter.of(shown, "read", error, os.path.dirname(shown)))
+
+class _FindDoFn(beam.DoFn):
+    """Pattern → (path, bytes) of each file; a name that is no UTF-8 would end the whole run, and is a dead letter."""
+
+    def process(self, pattern: str) -> Iterator[Any]:
+        for found in find_files(pattern):
+            try:
+                found.path.encode()
+                yield found.path, found.size_in_bytes
+            except UnicodeEncodeError:
+                shown = found.path.encode("utf-8", "backslashreplace").decode()
+                error = ReadError(f"{shown}: the name is not UTF-8, and cannot be stored; rename the file")
+                yield _dead(shown, error, os.path.dirname(shown))
 
 
 class ReadInputs(beam.PTransform):
@@ -133,14 +176,12 @@ class ReadInputs(beam.PTransform):
 
     def expand(self, begin: Any) -> Any:
         """Match, spread over the workers, read."""
-        named = (
+        found = (
             begin
             | "Patterns" >> beam.Create(self._patterns)
-            | "Match" >> fileio.MatchAll(fileio.EmptyMatchTreatment.ALLOW)
-            | "Visible" >> beam.Filter(_visible)
-            | "Names" >> beam.ParDo(_NameDoFn()).with_outputs("dead", main="good")
+            | "Find" >> beam.ParDo(_FindDoFn()).with_outputs("dead", main="good")
         )
         split = (
-            named.good | "Once" >> beam.Distinct() | "Read" >> beam.ParDo(self._work).with_outputs("dead", main="good")
+            found.good | "Once" >> beam.Distinct() | "Read" >> beam.ParDo(self._work).with_outputs("dead", main="good")
         )
-        return split.good, (named.dead, split.dead) | "Dead" >> beam.Flatten()
+        return split.good, (found.dead, split.dead) | "Dead" >> beam.Flatten()

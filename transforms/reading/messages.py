@@ -142,7 +142,7 @@ def _unpack(uri: str, envelope: dict[str, Any], limits: Limits) -> Blob | Docume
 
 def _built(uri: str, content: Content, limits: Limits) -> Document:
     try:
-        return build(uri, "txt", content, limits)
+        return build(Blob(uri, b""), "txt", content, limits)
     except ReadError as error:
         raise ReadError(f"{uri}: {error}") from error
 
@@ -168,7 +168,7 @@ def _checked(uri: object) -> str:
 
 def _read_file(message: Message, blob: Blob, limits: Limits, text_column: str, read: Reader) -> Iterator[Result]:
     """Documents of a file and of what is attached to it."""
-    source, blobs = blob.uri, [blob]
+    blobs = [blob]
     while blobs:
         blob = blobs.pop()
         try:
@@ -178,8 +178,7 @@ def _read_file(message: Message, blob: Blob, limits: Limits, text_column: str, r
                 elif isinstance(item, DeadLetter):
                     yield item.of_message(message.place)
                 else:
-                    origin = "" if item.uri == source else source
-                    yield replace(item, source=origin, version=message.version)
+                    yield replace(item, version=message.version)
         except ReadError as error:
             yield _letter(message, blob.uri, error)
 

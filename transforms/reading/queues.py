@@ -23,6 +23,7 @@ from apache_beam.transforms.window import TimestampedValue
 from transforms.counting import add_seconds
 from transforms.reading import Limits
 from transforms.reading.inputs import InputError
+from transforms.reading.isolation import IsolatedReader
 from transforms.reading.messages import Message, event_time, of_kafka, of_pubsub, read_message
 from transforms.records import DeadLetter, Retraction
 
@@ -174,9 +175,15 @@ class _ReadDoFn(beam.DoFn):
     def __init__(self, text_column: str, limits: Limits) -> None:
         self._text_column, self._limits = text_column, limits
 
+    def setup(self) -> None:
+        self._reader = IsolatedReader()
+
+    def teardown(self) -> None:
+        self._reader.close()
+
     def process(self, message: Message) -> Iterator[Any]:
         begin = time.perf_counter()
-        results = list(read_message(message, self._limits, self._text_column))
+        results = list(read_message(message, self._limits, self._text_column, self._reader.read))
         add_seconds("read", time.perf_counter() - begin)
         for found in results:
             if isinstance(found, DeadLetter):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from apache_beam.io.filesystems import FileSystems
+
+from transforms.reading.inputs import find_files
 
 Listing = dict[str, str]
 
@@ -72,10 +73,9 @@ class Watcher:
 def list_files(patterns: Sequence[str]) -> Listing:
     """Path → stamp (size and time of the last change) of all visible files."""
     found: Listing = {}
-    for match in FileSystems.match(list(patterns)):
-        for file in match.metadata_list:
-            if not posixpath.basename(file.path).startswith("."):
-                found[file.path] = f"{file.size_in_bytes}:{file.last_updated_in_seconds:.6f}"
+    for pattern in patterns:
+        for file in find_files(pattern):
+            found[file.path] = f"{file.size_in_bytes}:{file.last_updated_in_seconds:.6f}"
     return found
 
 
