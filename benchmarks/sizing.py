@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import resource
 import tempfile
 import time
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ _DAY = 86_400  # seconds
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process used so far: CPU seconds, and the most memory that it held at once (bytes)."""
+    """What a process used so far: CPU seconds, with its ended children's, and its peak of memory in bytes."""
 
     cpu: float
     peak: int
@@ -47,7 +48,7 @@ def usage(pid: int) -> Usage:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     status = Path(f"/proc/{pid}/status").read_text()
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-    return Usage((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), peak * 1024)
+    return Usage(sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK"), peak * 1024)
 
 
 def sample_sentences() -> list[str]:
@@ -134,7 +135,11 @@ def _measure(folder: Path, graph: Path, started: server.Started, pages: int, sen
     print(f"pages          {done:,} of {pages:,}, of {WORDS} words, from {sentences_known:,} sentences")
     print(f"time           {seconds:.0f} s, {pages / seconds:.1f} pages/s")
     print(f"CPU            worker {cpu[0]:.3f} s a page, graph server {cpu[1]:.3f} s a page")
-    print(f"memory (peak)  worker {worker.peak / 1e6:.0f} MB, graph server {served.peak / 1e6:.0f} MB")
+    reader = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    print(
+        f"memory (peak)  worker {worker.peak / 1e6:.0f} MB, its reader {reader / 1e6:.0f} MB, "
+        f"graph server {served.peak / 1e6:.0f} MB"
+    )
     print(f"graph          {stored / 1e3:.1f} kB a page; {held.nodes:,} nodes, {held.edges:,} edges")
     print(f"               {held.entities:,} entities, {statements / pages:.1f} statements a page")
     stages = {name: micros / 1e6 for name, micros in counted["microseconds"].items()}
