@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import resource
 import tempfile
 import time
 from dataclasses import dataclass
@@ -135,11 +134,7 @@ def _measure(folder: Path, graph: Path, started: server.Started, pages: int, sen
     print(f"pages          {done:,} of {pages:,}, of {WORDS} words, from {sentences_known:,} sentences")
     print(f"time           {seconds:.0f} s, {pages / seconds:.1f} pages/s")
     print(f"CPU            worker {cpu[0]:.3f} s a page, graph server {cpu[1]:.3f} s a page")
-    reader = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    print(
-        f"memory (peak)  worker {worker.peak / 1e6:.0f} MB, its reader {reader / 1e6:.0f} MB, "
-        f"graph server {served.peak / 1e6:.0f} MB"
-    )
+    print(f"memory (peak)  worker {worker.peak / 1e6:.0f} MB, graph server {served.peak / 1e6:.0f} MB")
     print(f"graph          {stored / 1e3:.1f} kB a page; {held.nodes:,} nodes, {held.edges:,} edges")
     print(f"               {held.entities:,} entities, {statements / pages:.1f} statements a page")
     stages = {name: micros / 1e6 for name, micros in counted["microseconds"].items()}
