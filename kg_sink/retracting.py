@@ -78,9 +78,16 @@ MATCH (t)<-[r:`{relation}`]-(h)
 SET r.confidence = row.confidence
 """
 _DROP_STATEMENTS = "UNWIND $ids AS id MATCH (s:Statement {id: id}) DETACH DELETE s"
+#: Entities whose name some document that is left still gives; that of a hub is found at once.
+_NAMED = """
+UNWIND $ids AS id
+MATCH (e:Entity {id: id})
+WHERE EXISTS { (e)-[:MENTIONED_IN {name: e.name}]->() }
+RETURN id
+"""
 _NAMES = """
 UNWIND $ids AS id
-MATCH (e:Entity {id: id})-[m:MENTIONED_IN]->(:Document)
+MATCH (e:Entity {id: id})-[m:MENTIONED_IN]->()
 RETURN id, collect(DISTINCT m.name) AS names
 """
 _DROP_ENTITIES = "UNWIND $ids AS id MATCH (e:Entity {id: id}) DETACH DELETE e"
@@ -166,7 +173,8 @@ def _settle_statements(tx: ManagedTransaction, statements: list[Row]) -> None:
 
 def _settle_entities(tx: ManagedTransaction, entities: list[str]) -> None:
     """Drop what no document mentions any more; the rest is named as the documents that are left name it."""
-    names = {row["id"]: row["names"] for row in tx.run(_NAMES, ids=sorted(entities))}
-    tx.run(_DROP_ENTITIES, ids=sorted(set(entities) - names.keys())).consume()
+    unsettled = set(entities) - {row["id"] for row in tx.run(_NAMED, ids=sorted(entities))}
+    names = {row["id"]: row["names"] for row in tx.run(_NAMES, ids=sorted(unsettled))}
+    tx.run(_DROP_ENTITIES, ids=sorted(unsettled - names.keys())).consume()
     rows = [{"id": key, "name": min(found, key=name_order)} for key, found in sorted(names.items())]
     tx.run(_SET_NAMES, rows=rows).consume()
