@@ -21,7 +21,7 @@ import click
 
 from benchmarks import others
 from benchmarks.generated import PER_DOCUMENT, batches, documents
-from benchmarks.measuring import WARM_UP, Phase, measured, resident, spread
+from benchmarks.measuring import WARM_UP, Phase, measured, processor_time, resident, spread
 from kg_sink import server
 from kg_sink.connection import prepare
 from kg_sink.exporting import LABELS
@@ -106,40 +106,61 @@ def long_run(folder: Path, size: Size) -> list[tuple[str, str]]:
         ]
 
 
+@dataclass(frozen=True)
+class Result:
+    """One way, once: statements a second, milliseconds of processor time a statement (both processes), what it made."""
+
+    rate: float
+    computed: float
+    made: str
+
+
 def comparison(folder: Path, size: Size, repeat: int) -> list[tuple[str, str]]:
     """Each way in turns, every time into a new server; rows of the table. What fails is n/a, with its error."""
-    rates: dict[str, list[float]] = {name: [] for name in WAYS}
-    sizes: dict[str, str] = {}
+    results: dict[str, list[Result]] = {name: [] for name in WAYS}
+    errors: dict[str, str] = {}
     for turn in range(repeat):
         names = list(WAYS)
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             try:
-                rate, sizes[name] = _way(folder, name, size)
+                results[name].append(_way(folder, name, size))
             except Exception as error:
-                sizes[name] = f"n/a: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-                click.echo(f"{name}: {sizes[name]}")
+                errors[name] = f"n/a: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+                click.echo(f"{name}: {errors[name]}")
             else:
-                rates[name].append(rate)
-                click.echo(f"{name}, {turn + 1} of {repeat}: {rate:,.0f} statements/s")
-    rows = [(f"{name}: statements/s, {size.statements:,}", f"{spread(rates[name])}; {sizes[name]}") for name in WAYS]
-    for name in list(WAYS)[1:]:
-        # Of one turn each: what else the machine does falls on neighbours alike.
-        ratios = [one / other for one, other in zip(rates["sink"], rates[name], strict=False)]
-        rows.append((f"sink / {name}", spread(ratios, 2)))
+                click.echo(f"{name}, {turn + 1} of {repeat}: {results[name][-1].rate:,.0f} statements/s")
+    return [row for name in WAYS for row in _way_rows(name, results[name], errors.get(name), results["sink"])]
+
+
+def _way_rows(name: str, results: list[Result], error: str | None, sink: list[Result]) -> list[tuple[str, str]]:
+    """Rows of the table for one way. Ratios are of one turn each: other work of the machine falls on neighbours."""
+    if error:
+        return [(name, error)]
+    rows = [
+        (f"{name}: statements/s", f"{spread([r.rate for r in results])}; {results[-1].made}"),
+        (f"{name}: processor time, ms a statement", spread([r.computed for r in results], 2)),
+    ]
+    pairs = list(zip(sink, results, strict=False)) if results is not sink else []
+    if pairs:
+        rows += [
+            (f"sink / {name}, by the clock", spread([one.rate / other.rate for one, other in pairs], 2)),
+            (f"sink / {name}, by processor time", spread([other.computed / one.computed for one, other in pairs], 2)),
+        ]
     return rows
 
 
-def _way(folder: Path, name: str, size: Size) -> tuple[float, str]:
-    """(statements a second, what the graph holds) of one way in a new server."""
+def _way(folder: Path, name: str, size: Size) -> Result:
     way, documents_each = WAYS[name]
     warming = Size(_WARMING, size.entities, size.seed)
     with _server(folder) as started, way(started.connection, load_schema()) as write:
-        # The same time and again, but other documents, so that every way is new to what is timed.
+        # As many for each way, of other documents, so that what is timed is new to the graph.
         measured("warming", warming.batches(documents_each, seed=size.seed + 1), write)
+        before = processor_time(started.pid)
         phase = measured(name, size.batches(documents_each), write)
+        computed = processor_time(started.pid) - before + phase.computed
         count = "MATCH {} RETURN count(*) AS n"
         nodes, edges = (run_query(started.connection, count.format(kind))[0]["n"] for kind in ("(n)", "(a)-[r]->(b)"))
-        return phase.rate, f"{nodes:,} nodes, {edges:,} edges"
+        return Result(phase.rate, 1000 * computed / phase.statements, f"{nodes:,} nodes, {edges:,} edges")
 
 
 @contextmanager
