@@ -21,7 +21,7 @@ import click
 
 from benchmarks import others
 from benchmarks.generated import PER_DOCUMENT, batches, documents
-from benchmarks.measuring import WARM_UP, Phase, measured, processor_time, resident, spread
+from benchmarks.measuring import WARM_UP, Phase, measured, resident, spread
 from kg_sink import server
 from kg_sink.connection import prepare
 from kg_sink.exporting import LABELS
@@ -87,14 +87,16 @@ def long_run(folder: Path, size: Size) -> list[tuple[str, str]]:
     """
     schema = load_schema()
     with _server(folder) as started, others.sink(started.connection, schema) as write:
-        new = _said(measured("new", size.batches(BATCH), write))
+        new = _said(measured("new", size.batches(BATCH), write, started.pid))
         written = _counts(started.connection)
-        replay = _said(measured("replay", size.batches(BATCH), write))
+        replay = _said(measured("replay", size.batches(BATCH), write, started.pid))
         if _counts(started.connection) != written:
             raise RuntimeError(f"the replay changed the graph: {written} became {_counts(started.connection)}")
         bytes_used = ((status := server.status(folder)) and status.size) or 0
         every = (islice(batch, 0, None, _EVERY) for batch in size.batches(BATCH * _EVERY))
-        gone = _said(measured("retraction", map(list, every), lambda batch: _retract(started.connection, batch)))
+        gone = _said(
+            measured("retraction", map(list, every), lambda batch: _retract(started.connection, batch), started.pid)
+        )
         left = _counts(started.connection)
         rows = [row for phase in (new, replay, gone) for row in _phase_rows(phase)]
         return [
@@ -154,13 +156,11 @@ def _way(folder: Path, name: str, size: Size) -> Result:
     warming = Size(_WARMING, size.entities, size.seed)
     with _server(folder) as started, way(started.connection, load_schema()) as write:
         # As many for each way, of other documents, so that what is timed is new to the graph.
-        measured("warming", warming.batches(documents_each, seed=size.seed + 1), write)
-        before = processor_time(started.pid)
-        phase = measured(name, size.batches(documents_each), write)
-        computed = processor_time(started.pid) - before + phase.computed
+        measured("warming", warming.batches(documents_each, seed=size.seed + 1), write, started.pid)
+        phase = measured(name, size.batches(documents_each), write, started.pid)
         count = "MATCH {} RETURN count(*) AS n"
         nodes, edges = (run_query(started.connection, count.format(kind))[0]["n"] for kind in ("(n)", "(a)-[r]->(b)"))
-        return Result(phase.rate, 1000 * computed / phase.statements, f"{nodes:,} nodes, {edges:,} edges")
+        return Result(phase.rate, phase.cost, f"{nodes:,} nodes, {edges:,} edges")
 
 
 @contextmanager
@@ -200,7 +200,11 @@ def _phase_rows(phase: Phase) -> list[tuple[str, str]]:
             f"{phase.rate:,.0f} ({phase.statements:,} statements of {phase.documents:,} documents, "
             f"{each:,.0f} ms the median batch)",
         ),
-        (f"{phase.name}: last tenth / first, after {WARM_UP:.0%} warm-up", f"{phase.slowdown:.2f}"),
+        (f"{phase.name}: processor time, ms a statement", f"{phase.cost:.2f}"),
+        (
+            f"{phase.name}: last tenth / first, after {WARM_UP:.0%} warm-up",
+            f"{phase.slowdown(phase.seconds):.2f} by the clock, {phase.slowdown(phase.computed):.2f} by processor time",
+        ),
         (f"{phase.name}: writer's memory, growth", f"{phase.growth:+,.1f} MB"),
     ]
 
