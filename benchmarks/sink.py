@@ -89,14 +89,16 @@ def long_run(folder: Path, size: Size) -> list[tuple[str, str]]:
     """
     schema = load_schema()
     with _server(folder) as started, others.sink(started.connection, schema) as write:
-        new = _said(measured("new", size.batches(BATCH), write))
+        new = _said(measured("new", size.batches(BATCH), write, started.pid))
         written = _counts(started.connection)
-        replay = _said(measured("replay", size.batches(BATCH), write))
+        replay = _said(measured("replay", size.batches(BATCH), write, started.pid))
         if _counts(started.connection) != written:
             raise RuntimeError(f"the replay changed the graph: {written} became {_counts(started.connection)}")
         bytes_used = ((status := server.status(folder)) and status.size) or 0
         every = (islice(batch, 0, None, _EVERY) for batch in size.batches(BATCH * _EVERY))
-        gone = _said(measured("retraction", map(list, every), lambda batch: _retract(started.connection, batch)))
+        gone = _said(
+            measured("retraction", map(list, every), lambda batch: _retract(started.connection, batch), started.pid)
+        )
         left = _counts(started.connection)
         rows = [row for phase in (new, replay, gone) for row in _phase_rows(phase)]
         return [
@@ -108,40 +110,59 @@ def long_run(folder: Path, size: Size) -> list[tuple[str, str]]:
         ]
 
 
+@dataclass(frozen=True)
+class Result:
+    """One way, once: statements a second, milliseconds of processor time a statement (both processes), what it made."""
+
+    rate: float
+    computed: float
+    made: str
+
+
 def comparison(folder: Path, size: Size, repeat: int) -> list[tuple[str, str]]:
     """Each way in turns, every time into a new server; rows of the table. What fails is n/a, with its error."""
-    rates: dict[str, list[float]] = {name: [] for name in WAYS}
-    sizes: dict[str, str] = {}
+    results: dict[str, list[Result]] = {name: [] for name in WAYS}
+    errors: dict[str, str] = {}
     for turn in range(repeat):
         names = list(WAYS)
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             try:
-                rate, sizes[name] = _way(folder, name, size)
+                results[name].append(_way(folder, name, size))
             except Exception as error:
-                sizes[name] = f"n/a: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-                click.echo(f"{name}: {sizes[name]}")
+                errors[name] = f"n/a: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+                click.echo(f"{name}: {errors[name]}")
             else:
-                rates[name].append(rate)
-                click.echo(f"{name}, {turn + 1} of {repeat}: {rate:,.0f} statements/s")
-    rows = [(f"{name}: statements/s, {size.statements:,}", f"{spread(rates[name])}; {sizes[name]}") for name in WAYS]
-    for name in list(WAYS)[1:]:
-        # Of one turn each: what else the machine does falls on neighbours alike.
-        ratios = [one / other for one, other in zip(rates["sink"], rates[name], strict=False)]
-        rows.append((f"sink / {name}", spread(ratios, 2)))
+                click.echo(f"{name}, {turn + 1} of {repeat}: {results[name][-1].rate:,.0f} statements/s")
+    return [row for name in WAYS for row in _way_rows(name, results[name], errors.get(name), results["sink"])]
+
+
+def _way_rows(name: str, results: list[Result], error: str | None, sink: list[Result]) -> list[tuple[str, str]]:
+    """Rows of the table for one way. Ratios are of one turn each: other work of the machine falls on neighbours."""
+    if error:
+        return [(name, error)]
+    rows = [
+        (f"{name}: statements/s", f"{spread([r.rate for r in results])}; {results[-1].made}"),
+        (f"{name}: processor time, ms a statement", spread([r.computed for r in results], 2)),
+    ]
+    pairs = list(zip(sink, results, strict=False)) if results is not sink else []
+    if pairs:
+        rows += [
+            (f"sink / {name}, by the clock", spread([one.rate / other.rate for one, other in pairs], 2)),
+            (f"sink / {name}, by processor time", spread([other.computed / one.computed for one, other in pairs], 2)),
+        ]
     return rows
 
 
-def _way(folder: Path, name: str, size: Size) -> tuple[float, str]:
-    """(statements a second, what the graph holds) of one way in a new server."""
+def _way(folder: Path, name: str, size: Size) -> Result:
     way, documents_each = WAYS[name]
     warming = Size(_WARMING, size.entities, size.seed)
     with _server(folder) as started, way(started.connection, load_schema()) as write:
-        # The same time and again, but other documents, so that every way is new to what is timed.
-        measured("warming", warming.batches(documents_each, seed=size.seed + 1), write)
-        phase = measured(name, size.batches(documents_each), write)
+        # As many for each way, of other documents, so that what is timed is new to the graph.
+        measured("warming", warming.batches(documents_each, seed=size.seed + 1), write, started.pid)
+        phase = measured(name, size.batches(documents_each), write, started.pid)
         count = "MATCH {} RETURN count(*) AS n"
         nodes, edges = (run_query(started.connection, count.format(kind))[0]["n"] for kind in ("(n)", "(a)-[r]->(b)"))
-        return phase.rate, f"{nodes:,} nodes, {edges:,} edges"
+        return Result(phase.rate, phase.cost, f"{nodes:,} nodes, {edges:,} edges")
 
 
 @contextmanager
@@ -181,7 +202,11 @@ def _phase_rows(phase: Phase) -> list[tuple[str, str]]:
             f"{phase.rate:,.0f} ({phase.statements:,} statements of {phase.documents:,} documents, "
             f"{each:,.0f} ms the median batch)",
         ),
-        (f"{phase.name}: last tenth / first, after {WARM_UP:.0%} warm-up", f"{phase.slowdown:.2f}"),
+        (f"{phase.name}: processor time, ms a statement", f"{phase.cost:.2f}"),
+        (
+            f"{phase.name}: last tenth / first, after {WARM_UP:.0%} warm-up",
+            f"{phase.slowdown(phase.seconds):.2f} by the clock, {phase.slowdown(phase.computed):.2f} by processor time",
+        ),
         (f"{phase.name}: writer's memory, growth", f"{phase.growth:+,.1f} MB"),
     ]
 

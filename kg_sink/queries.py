@@ -250,6 +250,8 @@ def _walk(parents: dict[str, dict[str, list[Row]]], node: str, most: int) -> lis
         return [[]]
     paths: list[list[list[Row]]] = []
     for before, rows in sorted(parents[node].items()):
+        if len(paths) >= most:  # between two hubs there are more than can be counted
+            break
         paths += [[*steps, rows] for steps in _walk(parents, before, most)]
     return paths[:most]
 

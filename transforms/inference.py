@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler
@@ -107,7 +109,9 @@ def _merge(
 
     What has a form (see `patterns`) replaces what the tagger says of values.
     """
-    exact = [span for start, end, kind in formal if (span := _formal_span(window, start, end, kind)) is not None]
+    begin, stop = window.spans[0, 0], window.spans[-1, 1]
+    near = formal[bisect_right(formal, begin, key=itemgetter(1)) : bisect_left(formal, stop, key=itemgetter(0))]
+    exact = [span for start, end, kind in near if (span := _formal_span(window, start, end, kind)) is not None]
     named = [s for s in spans if s.label not in VALUE_TYPES]
     exact = [e for e in exact if not any(_overlap(e, s) for s in named)]
     rest = [s for s in spans if s.label in VALUE_TYPES and not any(_overlap(e, s) for e in exact)]
@@ -120,8 +124,6 @@ def _merge(
 
 
 def _formal_span(window: WindowTokens, start: int, end: int, kind: str) -> WordSpan | None:
-    if end <= window.spans[0, 0] or start >= window.spans[-1, 1]:
-        return None
     first = int(window.spans[:, 0].searchsorted(start))
     last = int(window.spans[:, 1].searchsorted(end, side="right"))
     inside = first < last and window.spans[first, 0] == start and window.spans[last - 1, 1] == end

@@ -9,6 +9,7 @@ Below `Weights.nil` an entity stays unlinked.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -159,24 +160,24 @@ def _best(linker: Linker, found: Mapping[int, float], context: FloatArray) -> tu
 
 def _linked(linker: Linker, document: Resolved, chosen: Mapping[int, tuple[int, float]]) -> Resolved:
     """Set the ids; entities that turn out to be the same entry become one."""
-    entities: dict[str, Entity] = {}
+    entities: dict[str, list[Entity]] = defaultdict(list)
     for index, entity in enumerate(document.entities):
         if index in chosen:
             row, score = chosen[index]
             entry = linker.register.entries[row]
             entity = replace(entity, id=entry.id, name=entry.name, register_id=entry.id, link_score=score)
-        if entity.id in entities:
-            entity = _joined(entities[entity.id], entity)
-        entities[entity.id] = entity
-    return Resolved(document.analysis, tuple(entities.values()))
+        entities[entity.id].append(entity)
+    return Resolved(
+        document.analysis, tuple(_joined(found) if len(found) > 1 else found[0] for found in entities.values())
+    )
 
 
-def _joined(one: Entity, other: Entity) -> Entity:
+def _joined(found: Sequence[Entity]) -> Entity:
     return replace(
-        one,
-        aliases=tuple(sorted({*one.aliases, *other.aliases})),
-        mentions=tuple(sorted({*one.mentions, *other.mentions})),
-        link_score=max(one.link_score or 0.0, other.link_score or 0.0),
+        found[0],
+        aliases=tuple(sorted({alias for one in found for alias in one.aliases})),
+        mentions=tuple(sorted({mention for one in found for mention in one.mentions})),
+        link_score=max(one.link_score or 0.0 for one in found),
     )
 
 

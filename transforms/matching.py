@@ -128,7 +128,7 @@ def _each_once(matches: Iterable[Match]) -> list[Match]:
     stay: set[str] = set()
     kept = []
     for one in matches:
-        if one.entity not in gone | stay and one.into not in gone:
+        if not (one.entity in gone or one.entity in stay or one.into in gone):
             kept.append(one)
             gone.add(one.entity)
             stay.add(one.into)

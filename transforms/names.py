@@ -18,6 +18,16 @@ _DROPPED = re.compile(r"['’]s\b|[.'’`\"“”()]")
 _SPACED = re.compile(r"[^\w&+]+|_")
 
 
+#: Characters of a name that are read, and stored: an index of the graph takes no key without bound (Neo4j's takes
+#: 8 kB), and no name is longer.
+LONGEST = 1_000
+
+
+def spelled(text: str) -> str:
+    """A mention's text as a name: on one line, and cut to `LONGEST` characters."""
+    return " ".join(text[: 4 * LONGEST].split())[:LONGEST].rstrip()
+
+
 @lru_cache(maxsize=65536)
 def folded(name: str) -> str:
     """Case, accents, punctuation, possessives and a leading article removed."""
@@ -45,17 +55,21 @@ def name_key(kind: str, name: str) -> str:
     return " ".join(words)
 
 
-def is_acronym(short: str, long: str) -> bool:
-    """Whether `short` (as written) is made of the initials of `long`'s words: HMS, Halvorsen Marine Systems."""
-    letters = short.replace(".", "")
-    if not 2 <= len(letters) <= 6 or not letters.isupper():
-        return False
-    words = folded(long).split()
-    wanted = letters.casefold()
-    all_initials = "".join(word[0] for word in words)
-    main_initials = "".join(word[0] for word in words if word not in _FILLERS)
-    base = "".join(word[0] for word in name_key("Organisation", long).split() if word not in _FILLERS)
-    return len(words) > 1 and wanted in {all_initials, main_initials, base}
+def acronym(written: str) -> str | None:
+    """The letters of what may be an acronym, as it is written: "hms" of HMS and H.M.S.; None of what is none."""
+    letters = written.replace(".", "")
+    return letters.casefold() if 2 <= len(letters) <= 6 and letters.isupper() else None
+
+
+def initials(name: str) -> set[str]:
+    """The acronyms that a name of several words may have: all words' initials, and those of the words that count."""
+    words = folded(name).split()
+    if len(words) < 2:
+        return set()
+    base = name_key("Organisation", name).split()
+    return {"".join(word[0] for word in words)} | {
+        "".join(word[0] for word in counted if word not in _FILLERS) for counted in (words, base)
+    }
 
 
 def is_short_person(short: str, long: str) -> bool:

@@ -161,7 +161,10 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Where a document states a statement: `text` is document.text[start:end] and holds both mentions."""
+    """Where a document states a statement: `text` is document.text[start:end] and holds both mentions.
+
+    Of a longer one than `stating.LONGEST`, the middle is left out of `text` (…).
+    """
 
     id: str
     statement: str

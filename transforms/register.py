@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import difflib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from transforms.names import name_key
-from transforms.schema import Schema
+from transforms.names import LONGEST, name_key
+from transforms.schema import Schema, cut
 
 _NEEDED = ("id", "name", "type")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class RegisterError(ValueError):
@@ -64,7 +66,8 @@ def load_register(path: str | Path, schema: Schema) -> Register:
     """Read and check a register.
 
     Raises:
-        RegisterError: unreadable file, missing column, empty or repeated id, or a type that the schema lacks.
+        RegisterError: unreadable file, missing column, empty or repeated id, a type that the schema lacks, or a text
+            that the graph cannot hold.
     """
     path = Path(path)
     readers = {".csv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl, ".parquet": _parquet}
@@ -77,11 +80,13 @@ def load_register(path: str | Path, schema: Schema) -> Register:
         for row, fields in reader(path):
             entry = _entry(path, row, fields, schema)
             if seen.setdefault(entry.id, row) != row:
-                raise RegisterError(f"{path}, row {row}: field 'id': {entry.id!r} stands in row {seen[entry.id]} too")
+                raise RegisterError(
+                    f"{path}, row {row}: field 'id': {cut(entry.id)!r} stands in row {seen[entry.id]} too"
+                )
             entries.append(entry)
     except RegisterError:
         raise
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise RegisterError(f"{path}: the register cannot be read ({error}); give a readable UTF-8 file") from error
     return Register(tuple(entries))
 
@@ -114,14 +119,25 @@ def _entry(path: Path, row: int, fields: dict[str, Any], schema: Schema) -> Entr
     if kind not in schema.entities:
         near = difflib.get_close_matches(kind, schema.entities, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"the schema has {', '.join(schema.entities)}"
-        raise RegisterError(f"{path}, row {row}: field 'type': no entity type {kind!r}; {hint}")
-    return Entry(
+        raise RegisterError(f"{path}, row {row}: field 'type': no entity type {cut(kind)!r}; {hint}")
+    entry = Entry(
         str(fields["id"]).strip(),
         str(fields["name"]).strip(),
         tuple(_aliases(fields.get("aliases"))),
         kind,
         str(fields.get("description") or "").strip(),
     )
+    _check(entry, f"{path}, row {row}")
+    return entry
+
+
+def _check(entry: Entry, place: str) -> None:
+    fields = {"id": (entry.id,), "name": (entry.name,), "aliases": entry.aliases, "description": (entry.description,)}
+    for field, texts in fields.items():
+        if any(_HALF.search(text) for text in texts):
+            raise RegisterError(f"{place}: field {field!r} holds half a character (a lone surrogate); correct it")
+        if field != "description" and any(len(text) > LONGEST for text in texts):
+            raise RegisterError(f"{place}: field {field!r} is over {LONGEST:,} characters; shorten it")
 
 
 def _aliases(value: object) -> Iterable[str]:

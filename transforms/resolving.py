@@ -7,18 +7,20 @@ document meets the first; `linking` replaces it with the register's, where there
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from transforms.names import is_acronym, is_short_organisation, is_short_person, name_key
+from transforms.names import acronym, initials, is_short_organisation, is_short_person, name_key, spelled
 from transforms.records import VALUE_TYPES, Analysis, Entity, Mention, Relation, Resolved, key
 from transforms.schema import Schema
 from transforms.values import normalise
 
 HEADERS = "headers@1"
 MESSAGE = "Message"
+#: A short form that more names than this might complete stands for none of them.
+_CROWD = 100
 
 
 def resolve(analysis: Analysis, schema: Schema | None = None) -> Resolved:
@@ -30,11 +32,11 @@ def resolve(analysis: Analysis, schema: Schema | None = None) -> Resolved:
     for index, mention in enumerate(analysis.mentions):
         if mention.type in VALUE_TYPES:
             value = normalise(mention.type, mention.text)
-            values[mention.type, value.text if value else name_key(mention.type, mention.text)].append(index)
+            values[mention.type, value.text if value else name_key(mention.type, _text(analysis, index))].append(index)
         elif mention.type == MESSAGE:
             entities.append(_message(analysis, index))
-        elif name_key(mention.type, mention.text):
-            names[mention.type, name_key(mention.type, mention.text)].append(index)
+        elif folded := name_key(mention.type, _text(analysis, index)):
+            names[mention.type, folded].append(index)
     entities += [_value(analysis, kind, name, rows) for (kind, name), rows in values.items()]
     entities += [_named(analysis, kind, rows) for kind, rows in _merged(analysis, _one_type_each(analysis, names))]
     entities.sort(key=lambda entity: entity.mentions[0])
@@ -51,17 +53,25 @@ def with_facts(analysis: Analysis, schema: Schema | None = None) -> Analysis:
     if not facts:
         return analysis
     mentions = list(analysis.mentions)
-    starts = [start for start, _ in analysis.sentences]
+    sentences = [start for start, _ in analysis.sentences]
+    order = sorted(range(len(mentions)), key=lambda index: mentions[index].start)
+    starts = [mentions[index].start for index in order]
+    placed: dict[tuple[int, int], int] = {}
+
+    def overlapped(span: tuple[int, int]) -> Iterator[int]:
+        for place in range(bisect_left(starts, span[1]) - 1, -1, -1):
+            index = order[place]
+            if analysis.mentions[index].end <= span[0]:  # what the tagger finds does not overlap
+                return
+            if mentions[index] is analysis.mentions[index]:
+                yield index
 
     def place(span: tuple[int, int], kind: str) -> int:
-        text = analysis.document.text[slice(*span)]
         # A header's span is the name itself; what the tagger made of the same characters gives way.
-        for index, found in enumerate(mentions):
-            if found.start < span[1] and span[0] < found.end:
-                mentions[index] = Mention(*span, kind, text, 1.0, found.sentence)
-                return index
-        mentions.append(Mention(*span, kind, text, 1.0, max(0, bisect_right(starts, span[0]) - 1)))
-        return len(mentions) - 1
+        index = placed.setdefault(span, min(overlapped(span), default=len(mentions)))
+        sentence = mentions[index].sentence if index < len(mentions) else max(0, bisect_right(sentences, span[0]) - 1)
+        mentions[index : index + 1] = [Mention(*span, kind, analysis.document.text[slice(*span)], 1.0, sentence)]
+        return index
 
     relations = list(analysis.relations)
     for fact in facts:
@@ -87,13 +97,8 @@ def _one_type_each(analysis: Analysis, names: dict[tuple[str, str], list[int]]) 
 
 def _merged(analysis: Analysis, grouped: dict[str, dict[str, list[int]]]) -> Iterable[tuple[str, list[int]]]:
     """(type, mentions) of each entity, shorter forms joined to the one longer form that they fit."""
-    tests: dict[str, Callable[[str, str], bool]] = {
-        "Person": is_short_person,
-        "Organisation": is_short_organisation,
-    }
     for kind, keys in grouped.items():
-        test = tests.get(kind)
-        target = _joined(keys, test) if test else {}
+        target = _joined(kind, keys) if kind in ("Person", "Organisation") else {}
         if kind == "Organisation":
             target |= _acronyms(analysis, keys, target)
         groups: dict[str, list[int]] = defaultdict(list)
@@ -105,45 +110,76 @@ def _merged(analysis: Analysis, grouped: dict[str, dict[str, list[int]]]) -> Ite
             yield kind, sorted(rows)
 
 
-def _joined(keys: Iterable[str], is_short: Callable[[str, str], bool]) -> dict[str, str]:
+def _joined(kind: str, keys: Collection[str]) -> dict[str, str]:
     """Shorter key → the longer one, where just one fits (or all that fit are forms of one)."""
+    is_short = is_short_person if kind == "Person" else is_short_organisation
     target: dict[str, str] = {}
     ordered = sorted(keys, key=lambda name: (len(name.split()), len(name)))
-    for position, short in enumerate(ordered):
-        fitting = [long for long in ordered[position + 1 :] if is_short(short, long)]
+    places = {name: place for place, name in enumerate(ordered)}
+    longer: dict[str, list[str]] = defaultdict(list)
+    for name in ordered:
+        for form in _short_forms(kind, name, keys):
+            longer[form].append(name)
+    for short in ordered:
+        found = longer.get(_as_short(kind, short), [])
+        if len(found) > _CROWD:
+            continue
+        fitting = [long for long in found if places[long] > places[short] and is_short(short, long)]
         longest = fitting[-1] if fitting else ""
         if fitting and all(long == longest or is_short(long, longest) for long in fitting):
             target[short] = longest
     return target
 
 
+def _short_forms(kind: str, name: str, keys: Collection[str]) -> set[str]:
+    """Where to look a long name up: what `_as_short` makes of all its short forms."""
+    words = name.split()
+    if kind == "Organisation":
+        return {form for count in range(1, len(words)) if (form := " ".join(words[:count])) in keys}
+    return {words[0], words[-1], f"{words[0][0]}… {words[-1]}"} if len(words) > 1 else set()
+
+
+def _as_short(kind: str, name: str) -> str:
+    words = name.split()
+    if kind == "Organisation" or len(words) == 1:
+        return name
+    has_initial = any(len(word) == 1 for word in words[:-1])
+    return f"{words[0][0]}… {words[-1]}" if has_initial else ""
+
+
 def _acronyms(analysis: Analysis, keys: dict[str, list[int]], target: dict[str, str]) -> dict[str, str]:
+    spelt_out: dict[str, set[str]] = defaultdict(set)
+    for long, rows in keys.items():
+        if " " in long:  # or two acronyms, each with a legal form, could stand for each other
+            for letters in initials(_longest(analysis, rows)):
+                spelt_out[letters].add(long)
     found: dict[str, str] = {}
     for short, rows in keys.items():
         if " " in short or short in target:
             continue
-        written = analysis.mentions[rows[0]].text
-        fitting = {
-            long for long, others in keys.items() if long != short and is_acronym(written, _longest(analysis, others))
-        }
+        fitting = spelt_out.get(acronym(_text(analysis, rows[0])) or "no acronym", set())
         if len(fitting) == 1:
-            found[short] = fitting.pop()
+            found[short] = next(iter(fitting))
     return found
 
 
+def _text(analysis: Analysis, row: int) -> str:
+    return spelled(analysis.mentions[row].text)
+
+
 def _longest(analysis: Analysis, rows: Iterable[int]) -> str:
-    return max((analysis.mentions[row].text for row in rows), key=lambda text: (len(text), text))
+    return max((_text(analysis, row) for row in rows), key=lambda text: (len(text), text))
 
 
 def _named(analysis: Analysis, kind: str, rows: list[int]) -> Entity:
-    spellings = Counter(" ".join(analysis.mentions[row].text.split()) for row in rows)
+    spellings = Counter(_text(analysis, row) for row in rows)
     name = min(spellings, key=lambda text: (-len(name_key(kind, text).split()), text.isupper(), -spellings[text], text))
     own = key("ent", kind, name_key(kind, name))
     return Entity(own, kind, name, tuple(sorted(spellings)), tuple(rows))
 
 
 def _value(analysis: Analysis, kind: str, name: str, rows: list[int]) -> Entity:
-    spellings = tuple(sorted({" ".join(analysis.mentions[row].text.split()) for row in rows}))
+    spellings = tuple(sorted({_text(analysis, row) for row in rows}))
     value = normalise(kind, analysis.mentions[rows[0]].text)
     return Entity(
         key("val", kind, name),
@@ -158,5 +194,5 @@ def _value(analysis: Analysis, kind: str, name: str, rows: list[int]) -> Entity:
 
 
 def _message(analysis: Analysis, index: int) -> Entity:
-    text = analysis.mentions[index].text
+    text = _text(analysis, index)
     return Entity(key("msg", analysis.document.id), MESSAGE, text, (text,), (index,))

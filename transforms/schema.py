@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -85,7 +85,7 @@ def load_schema(path: str | Path | None = None) -> Schema:
         raise SchemaError(
             f"{path}: the schema cannot be read ({error.strerror}); give an existing YAML file"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise SchemaError(f"{path}: not valid YAML ({str(error).splitlines()[0]}); mend the file") from error
     return parse_schema(content, str(path))
 
@@ -94,7 +94,7 @@ def parse_schema(content: object, where: str) -> Schema:
     """Check a schema's content. `where` names it in errors."""
     if not isinstance(content, dict) or not isinstance(content.get("entities"), dict):
         raise SchemaError(f"{where}: field 'entities' is missing; list the entity types under it")
-    entities = {str(name): _entity(str(name), row, where) for name, row in content["entities"].items()}
+    entities = {name: _entity(name, row, where) for name, row in _named(content["entities"], "entities", where)}
     owners: dict[str, str] = {}
     for entity in entities.values():
         for label in entity.labels:
@@ -103,25 +103,34 @@ def parse_schema(content: object, where: str) -> Schema:
                     f"{where}: field 'entities.{entity.name}.labels': {label!r} already means "
                     f"{owners[label]}; give each label to one type"
                 )
-    relations = {
-        str(name): _relation(str(name), row, entities, where) for name, row in (content.get("relations") or {}).items()
-    }
-    clash = entities.keys() & RESERVED_LABELS
-    if clash:
-        raise SchemaError(
-            f"{where}: field 'entities': {min(clash)!r} is a label of the graph's own; choose another name"
-        )
+    given = content.get("relations") or {}
+    if not isinstance(given, dict):
+        raise SchemaError(f"{where}: field 'relations': expected relation types by name, each with 'head' and 'tail'")
+    relations = {name: _relation(name, row, entities, where) for name, row in _named(given, "relations", where)}
     return Schema(str(content.get("name") or Path(where).stem), entities, relations, content.get("events") or {})
 
 
-#: Labels that the graph model uses itself (docs/graph-model.md).
-RESERVED_LABELS = frozenset({"Entity", "Document", "Statement", "Evidence", "TripleflowMeta"})
-#: Relationship types that the graph model uses itself.
-RESERVED_RELATIONS = frozenset({"HEAD", "TAIL", "SUPPORTS", "FROM", "MENTIONED_IN", "ATTACHED_TO"})
+#: Labels and relationship types that the graph model uses itself (docs/graph-model.md), or a server does: V and E are
+#: ArcadeDB's. They are one list because a server may keep both in one namespace, as ArcadeDB does.
+RESERVED = frozenset(
+    {"Entity", "Document", "Statement", "Evidence", "Alias", "PastEvidence", "PastMention", "Source", "TripleflowMeta"}
+    | {"HEAD", "TAIL", "SUPPORTS", "FROM", "MENTIONED_IN", "ATTACHED_TO", "V", "E"}
+)
+_FOLDED = {name.casefold(): name for name in RESERVED}
+
+
+def _named(rows: Mapping[object, object], section: str, where: str) -> Iterator[tuple[str, object]]:
+    for name, row in rows.items():
+        place = f"{where}: field {cut(f'{section}.{name}')!r}"
+        if not isinstance(name, str):
+            raise SchemaError(f"{place}: YAML reads this name as a {type(name).__name__}; put it in quotes")
+        check_name(name, place)
+        if name.casefold() in _FOLDED:
+            raise SchemaError(f"{place}: {_FOLDED[name.casefold()]!r} is a name of the graph's own; choose another")
+        yield name, row
 
 
 def _entity(name: str, row: object, where: str) -> EntityType:
-    check_name(name, f"{where}: field 'entities.{name}'")
     fields = row if isinstance(row, dict) else {}
     labels = fields.get("labels") or [name]
     if not isinstance(labels, list):
@@ -131,9 +140,8 @@ def _entity(name: str, row: object, where: str) -> EntityType:
 
 def _relation(name: str, row: object, entities: Mapping[str, EntityType], where: str) -> RelationType:
     place = f"{where}: field 'relations.{name}'"
-    check_name(name, place)
-    if name in RESERVED_RELATIONS:
-        raise SchemaError(f"{place}: the graph uses this name itself; choose another")
+    if name in entities:
+        raise SchemaError(f"{place}: an entity type has this name, and some servers keep both in one list; rename it")
     if not isinstance(row, dict):
         raise SchemaError(f"{place}: expected 'head' and 'tail', each a list of entity types")
     sides = []
@@ -142,12 +150,17 @@ def _relation(name: str, row: object, entities: Mapping[str, EntityType], where:
         if not isinstance(types, list) or not types:
             raise SchemaError(f"{place}.{side}: expected a list of entity types")
         for kind in types:
-            if kind not in entities:
+            if not isinstance(kind, str) or kind not in entities:
                 near = difflib.get_close_matches(str(kind), entities, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else "; define it under 'entities'"
-                raise SchemaError(f"{place}.{side}: no entity type {kind!r}{hint}")
+                raise SchemaError(f"{place}.{side}: no entity type {cut(str(kind))!r}{hint}")
         sides.append(frozenset(map(str, types)))
     return RelationType(name, str(row.get("description") or ""), sides[0], sides[1])
+
+
+def cut(text: str, length: int = 80) -> str:
+    """The beginning of a text that is quoted in an error."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def check_name(name: str, place: str) -> None:

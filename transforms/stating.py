@@ -5,11 +5,16 @@ from __future__ import annotations
 from transforms.records import Analysis, Evidence, Resolved, Statement, Structured
 from transforms.schema import Schema
 
+#: Characters of a piece of evidence. A sentence of a text without full stops may hold thousands of statements, and
+#: each would carry all of it.
+LONGEST = 2_000
+
 
 def state(resolved: Resolved, schema: Schema) -> Structured:
     """Lift relations between mentions to statements between entities.
 
-    Evidence is the text from the first to the last sentence that the two mentions touch. Of several relations
+    Evidence is the text from the first to the last sentence that the two mentions touch, or what of it stands around
+    them if that is over `LONGEST`. Of several relations
     that give the same evidence, the surest is kept. A relation whose entities' types the schema does not join
     (resolving may have changed a type) is dropped.
     """
@@ -39,15 +44,18 @@ def state(resolved: Resolved, schema: Schema) -> Structured:
 def _evidence(analysis: Analysis, statement: str, head: int, tail: int, confidence: float, model: str) -> Evidence:
     document, first, second = analysis.document, analysis.mentions[head], analysis.mentions[tail]
     spans = [analysis.sentences[mention.sentence] for mention in (first, second)]
-    start = min(spans[0][0], spans[1][0], first.start, second.start)
-    end = max(spans[0][1], spans[1][1], first.end, second.end)
+    inner = min(first.start, second.start), max(first.end, second.end)
+    start, end = min(spans[0][0], spans[1][0], inner[0]), max(spans[0][1], spans[1][1], inner[1])
+    if end - start > LONGEST:
+        room = max(0, LONGEST - (inner[1] - inner[0])) // 2
+        start, end = max(start, inner[0] - room), min(end, inner[1] + room)
     return Evidence(
         Evidence.make_id(statement, first.id(document.id), second.id(document.id), model),
         statement,
         document.id,
         start,
         end,
-        document.text[start:end],
+        _cut(document.text, start, end),
         first.start,
         first.end,
         second.start,
@@ -55,3 +63,9 @@ def _evidence(analysis: Analysis, statement: str, head: int, tail: int, confiden
         confidence,
         model,
     )
+
+
+def _cut(text: str, start: int, end: int) -> str:
+    """A piece of text; of two mentions that stand too far apart, what is between is left out."""
+    half = LONGEST // 2
+    return text[start:end] if end - start <= LONGEST else f"{text[start : start + half - 1]}…{text[end - half : end]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Callable
@@ -29,6 +30,10 @@ _WORDS = {"euro": "EUR", "dollar": "USD", "pound": "GBP", "yen": "JPY", "rupee":
 _SCALES = {
     "thousand": 3, "k": 3, "million": 6, "mn": 6, "m": 6, "mio": 6, "billion": 9, "bn": 9, "b": 9, "trillion": 12,
 }  # fmt: skip
+#: A text over this length (characters), or with a run of digits over `_DIGITS`, is no value: no date or amount is so
+#: long, and the parsers take minutes over some that are.
+_LONGEST, _DIGITS = 100, 30
+_RUN = re.compile(rf"\d{{{_DIGITS + 1}}}")
 _SCALE = re.compile(r"(?<=[\d\s])(" + "|".join(_SCALES) + r")\b", re.IGNORECASE)
 
 
@@ -43,11 +48,8 @@ class Value:
 
 def normalise(kind: str, text: str) -> Value | None:
     """The value of a mention of one of `VALUE_TYPES`, or None if its text does not give one."""
-    if kind == "Date":
-        return date_value(text)
-    if kind == "Money":
-        return money_value(text)
-    return number_value(text) if kind == "Number" else None
+    parse = {"Date": date_value, "Money": money_value, "Number": number_value}.get(kind)
+    return None if parse is None or len(text) > _LONGEST or _RUN.search(text) else parse(text)
 
 
 @lru_cache(maxsize=1)
@@ -112,7 +114,7 @@ def number_value(text: str) -> Value | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = _quantity_parser()(" ".join(text.split()))
-    if len(found) != 1:
+    if len(found) != 1 or not math.isfinite(found[0].value):
         return None
     quantity = found[0]
     unit = None if quantity.unit.name == "dimensionless" else str(quantity.unit.name)
