@@ -36,6 +36,7 @@ from kg_sink.exporting import canonical_export
 ROOT = Path(__file__).parent.parent
 #: How often a command is tried again after a fault; it should need one.
 _TRIES = 4
+_STATEMENTS = 6  # of a generated document: a page or so
 _FULL_AT = (20_000, 200_000)  # bytes that a full disk still takes
 
 
@@ -206,7 +207,7 @@ def main(rounds: int, documents: int, seed: int) -> None:
     chance = random.Random(seed)
     differing = 0
     with tempfile.TemporaryDirectory(prefix="tripleflow-generated-") as folder:
-        texts(Path(folder), documents, seed, entities=documents)
+        texts(Path(folder), documents, seed, documents, _STATEMENTS)
         samples = (str(ROOT / "samples" / "documents"), "--register", str(ROOT / "samples" / "register.csv"))
         corpora = [undisturbed(Corpus("samples", samples)), undisturbed(Corpus("generated", (folder,)))]
         for corpus in corpora:

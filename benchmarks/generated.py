@@ -37,11 +37,13 @@ def documents(
         yield _document(uri, random.Random(uri), schema, relations, sizes, statements)
 
 
-def texts(folder: Path, count: int, seed: int = 1, entities: int = 200_000) -> list[Path]:
+def texts(
+    folder: Path, count: int, seed: int = 1, entities: int = 200_000, statements: int = PER_DOCUMENT
+) -> list[Path]:
     """Write the texts of `documents` as `count` plain files into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for found in documents(count, seed, entities):
+    for found in documents(count, seed, entities, statements):
         document = found.resolved.analysis.document
         paths.append(folder / Path(document.uri).name)
         paths[-1].write_text(document.text)
