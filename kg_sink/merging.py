@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from neo4j import Driver, ManagedTransaction
@@ -17,7 +18,7 @@ from kg_sink.connection import GraphError, with_driver
 from kg_sink.model import MAKE_ENTITIES, statement_writes, surer
 from kg_sink.naming import settle_fully
 from kg_sink.retracting import settle_statements
-from kg_sink.round_trips import each
+from kg_sink.round_trips import each, settled
 from kg_sink.server import Connection
 from transforms.records import Statement
 from transforms.schema import check_name
@@ -124,7 +125,7 @@ def merge(connection: Connection, merges: Sequence[Merge], now: str) -> None:
     def work(driver: Driver) -> None:
         with driver.session(database=connection.database) as session:
             for one in merges:
-                session.execute_write(merge_in, one, now)
+                settled(session, partial(merge_in, one=one, now=now))
 
     with_driver(connection, work)
 
@@ -140,7 +141,7 @@ def gather(connection: Connection, now: str) -> int:
         with driver.session(database=connection.database) as session:
             rows = session.run(_STRAY).data()
             for row in rows:
-                session.execute_write(_read_again, row["id"], row["type"], now)
+                settled(session, partial(_read_again, entity=row["id"], kind=row["type"], now=now))
         return len(rows)
 
     return with_driver(connection, work)
@@ -155,7 +156,7 @@ def undo(connection: Connection, alias: str) -> None:
 
     def work(driver: Driver) -> None:
         with driver.session(database=connection.database) as session:
-            session.execute_write(undo_in, alias)
+            settled(session, partial(undo_in, alias=alias))
 
     with_driver(connection, work)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import apache_beam as beam
@@ -18,7 +19,7 @@ from neo4j.exceptions import DriverError, Neo4jError, ServiceUnavailable, Sessio
 from kg_sink.connection import open_driver
 from kg_sink.history import present
 from kg_sink.retracting import retract_in
-from kg_sink.round_trips import each
+from kg_sink.round_trips import each, settled
 from kg_sink.server import Connection
 from transforms.counting import EVENTS, add_seconds
 from transforms.records import DeadLetter, Document, Retraction, Structured
@@ -93,7 +94,7 @@ class _RetractDoFn(beam.DoFn):
         begin = time.perf_counter()
         try:
             with self._driver.session(database=self._connection.database) as session:
-                count = session.execute_write(retract_message, retraction, present())
+                count = settled(session, partial(retract_message, retraction=retraction, now=present()))
         except (ServiceUnavailable, SessionExpired):
             raise  # the graph is gone: no message's fault, and Beam retries the bundle
         except (Neo4jError, DriverError) as error:

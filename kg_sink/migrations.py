@@ -7,17 +7,21 @@ next start; steps that change data do so in pieces, each a transaction of its ow
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from neo4j import Driver, ManagedTransaction, Session
-from neo4j.exceptions import Neo4jError
+from neo4j.exceptions import ClientError, Neo4jError
 
 from kg_sink.connection import GraphError, with_driver
 from kg_sink.server import Connection
+from transforms.schema import Schema
 
 _OLDEST = 5  # major version of Neo4j; its syntax of constraints is used
 _PIECE = 10_000
+_MEETINGS = 10  # tries, when jobs start at the same time
+_EDGES = ("HEAD", "TAIL", "SUPPORTS", "FROM", "MENTIONED_IN", "ATTACHED_TO")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,8 @@ MIGRATIONS = (
 VERSION = MIGRATIONS[-1].version
 
 
-def prepare(connection: Connection) -> Server:
-    """Try out a write that is taken back, and bring the graph to the version of this code.
+def prepare(connection: Connection, schema: Schema | None = None) -> Server:
+    """Try out a write that is taken back, and bring the graph to the version of this code, and to a schema's types.
 
     Raises:
         GraphError: the server cannot be reached, refuses the user, does not let it write, or is too old; or the graph
@@ -103,6 +107,8 @@ def prepare(connection: Connection) -> Server:
             session.execute_write(_probe)
             for migration in _pending(connection, session):
                 _migrate(session, migration)
+            if schema is not None:
+                _know(session, schema)
         return found
 
     return with_driver(connection, work)
@@ -139,6 +145,29 @@ def _check(connection: Connection, found: Server) -> None:
     major = re.match(r"\d+", found.version)
     if found.product == "Neo4j Kernel" and major and int(major[0]) < _OLDEST:
         raise GraphError(f"{connection.uri}: Neo4j {found.version} is too old; tripleflow needs {_OLDEST} or newer")
+
+
+def _know(session: Session, schema: Schema) -> None:
+    """Have the server know all labels and relationship types before writers come.
+
+    ArcadeDB makes a type for each when it is first used, and refuses two writers who do that at once.
+    """
+    ends = "(a:TripleflowMeta {id: randomUUID()}), (b:TripleflowMeta {id: randomUUID()})"
+    edges = [*_EDGES, *(relation.name for relation in schema.relations.values())]
+    creates = [f"CREATE (a:Entity:`{kind.name}` {{id: randomUUID()}}) DELETE a" for kind in schema.entities.values()]
+    creates += [f"CREATE {ends} CREATE (a)-[:`{name}`]->(b) DETACH DELETE a, b" for name in edges]
+
+    def work(tx: ManagedTransaction) -> None:
+        for create in creates:
+            tx.run(create).consume()
+
+    for attempt in range(_MEETINGS):
+        try:
+            return session.execute_write(work)
+        except ClientError:  # another job is about the same
+            if attempt == _MEETINGS - 1:
+                raise
+            time.sleep(0.1)
 
 
 def _pending(connection: Connection, session: Session) -> list[Migration]:

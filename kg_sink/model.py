@@ -38,6 +38,7 @@ MERGE (d:Document {id: row.id})
 MERGE (p:Document {id: row.parent})
   ON CREATE SET p.created = $now
 MERGE (d)-[:ATTACHED_TO]->(p)
+RETURN count(*) AS made
 """
 
 # What the graph has already is read first, and the rest made without looking again: most of a new document is new.
@@ -62,6 +63,7 @@ ENTITIES = """
 UNWIND $rows AS row
 CREATE (e:Entity:`{type}` {{id: row.id, name: row.name, created: $now}})
 SET e += row.properties
+RETURN count(*) AS made
 """
 #: As `ENTITIES`, of those that are not there yet, without a name.
 MAKE_ENTITIES = """
@@ -79,6 +81,7 @@ SET e += row.properties
 SET e.name = CASE
   WHEN e.name IS NULL OR size(row.name) > size(e.name) OR (size(row.name) = size(e.name) AND row.name < e.name)
   THEN row.name ELSE e.name END
+RETURN count(*) AS made
 """
 
 # `make` is MERGE, or CREATE for a document that is new. From the document: ArcadeDB walks the edges of the first
@@ -91,6 +94,7 @@ MATCH (d:Document {{id: row.document}})
 SET m += row.properties
 SET m.first_seen = coalesce(m.first_seen, $now)
 SET m.last_seen = CASE WHEN m.last_seen IS NULL OR m.last_seen < $now THEN $now ELSE m.last_seen END
+RETURN count(*) AS made
 """
 
 STATEMENTS = """
@@ -99,6 +103,7 @@ MATCH (h:Entity {{id: row.head}})
 MATCH (t:Entity {{id: row.tail}})
 CREATE (h)<-[:HEAD]-(:Statement {{id: row.id, relation: row.relation, created: $now}})-[:TAIL]->(t),
        (h)-[:`{relation}` {{id: row.id, confidence: row.confidence}}]->(t)
+RETURN count(*) AS made
 """
 
 SURER = """
@@ -107,6 +112,7 @@ MATCH (h:Entity {{id: row.head}})
 MATCH (t:Entity {{id: row.tail}})
 MATCH (t)<-[r:`{relation}` {{id: row.id}}]-(h)
 SET r.confidence = CASE WHEN row.confidence > r.confidence THEN row.confidence ELSE r.confidence END
+RETURN count(*) AS made
 """
 
 EVIDENCE = """
@@ -119,12 +125,14 @@ SET v.first_seen = coalesce(v.first_seen, $now)
 SET v.last_seen = CASE WHEN v.last_seen IS NULL OR v.last_seen < $now THEN $now ELSE v.last_seen END
 {make} (v)-[:SUPPORTS]->(s)
 {make} (v)-[:FROM]->(d)
+RETURN count(*) AS made
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One round trip: a Cypher statement and its rows."""
+    """One round trip: a Cypher statement and its rows. It answers with how many it wrote (`made`): all, unless a node
+    that it needs was taken out by another writer."""
 
     cypher: str
     rows: list[Row]

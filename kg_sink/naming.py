@@ -24,11 +24,6 @@ MATCH (e:Entity {id: id})
 WHERE EXISTS { (e)-[:MENTIONED_IN {name: e.name, said: e.id}]->() }
 RETURN id
 """
-_UNMENTIONED = """
-UNWIND $ids AS id
-MATCH (e:Entity {id: id}) WHERE NOT EXISTS { (e)-[:MENTIONED_IN]->() }
-RETURN id
-"""
 _NAMES = """
 UNWIND $ids AS id
 MATCH (e:Entity {id: id})-[m:MENTIONED_IN]->()
@@ -39,7 +34,15 @@ UNWIND $ids AS id
 MATCH (a:Alias {into: id}) WHERE a.register_id IS NOT NULL
 RETURN id, a.into_name AS name, a.register_id AS register_id
 """
-_DROP_ENTITIES = "UNWIND $ids AS id MATCH (e:Entity {id: id}) DETACH DELETE e"
+# The SET changes nothing and locks the node: a writer that mentions it just now comes before, and is seen, or after.
+_DROP_UNMENTIONED = """
+UNWIND $ids AS id
+MATCH (e:Entity {id: id})
+SET e.type = e.type
+WITH e, id WHERE NOT EXISTS { (e)-[:MENTIONED_IN]->() }
+DETACH DELETE e
+RETURN id
+"""
 _SET_NAMES = """
 UNWIND $rows AS row
 MATCH (e:Entity {id: row.id})
@@ -56,8 +59,7 @@ def settle_names(tx: ManagedTransaction, ids: Iterable[str]) -> None:
 def settle_fully(tx: ManagedTransaction, ids: Iterable[str]) -> None:
     """After mentions of entities (ids) came and went: drop those that have none, and name the rest anew."""
     wanted = set(ids)
-    gone = {row["id"] for row in each(tx, _UNMENTIONED, sorted(wanted), "ids")}
-    each(tx, _DROP_ENTITIES, sorted(gone), "ids")
+    gone = {row["id"] for row in each(tx, _DROP_UNMENTIONED, sorted(wanted), "ids")}
     rename(tx, wanted - gone)
 
 

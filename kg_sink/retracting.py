@@ -18,7 +18,7 @@ from kg_sink.connection import GraphError, with_driver
 from kg_sink.history import forget, keep_evidence, keep_mentions
 from kg_sink.naming import settle_names
 from kg_sink.queries import run_query
-from kg_sink.round_trips import each
+from kg_sink.round_trips import each, settled
 from kg_sink.server import Connection
 from transforms.schema import check_name
 
@@ -93,7 +93,15 @@ MATCH (t:Entity {{id: row.tail}})
 MATCH (t)<-[r:`{relation}`]-(h)
 SET r.confidence = row.confidence
 """
-_DROP_STATEMENTS = "UNWIND $ids AS id MATCH (s:Statement {id: id}) DETACH DELETE s"
+# The SET changes nothing and locks the node: a writer that supports it just now comes before, and is seen, or after.
+_DROP_STATEMENTS = """
+UNWIND $ids AS id
+MATCH (s:Statement {id: id})
+SET s.relation = s.relation
+WITH s, id WHERE NOT EXISTS { (s)<-[:SUPPORTS]-() }
+DETACH DELETE s
+RETURN id
+"""
 
 
 def find_documents(connection: Connection, uris: Sequence[str]) -> list[Row]:
@@ -132,7 +140,7 @@ def retract(connection: Connection, ids: Iterable[str], now: str, *, history: bo
 
     def work(driver: Driver) -> None:
         with driver.session(database=connection.database) as session:
-            session.execute_write(retract_in, wanted, now, history=history)
+            settled(session, lambda tx: retract_in(tx, wanted, now, history=history))
 
     with_driver(connection, work)
 
@@ -214,7 +222,8 @@ def settle_statements(tx: ManagedTransaction, rows: Iterable[Row]) -> None:
     """
     names = ("statement", "relation", "head", "tail")
     statements = {row["statement"]: {name: row[name] for name in names} for row in rows}
-    left = {row["id"]: row["confidence"] for row in each(tx, _SUPPORTED, sorted(statements), "ids")}
+    gone = {row["id"] for row in each(tx, _DROP_STATEMENTS, sorted(statements), "ids")}
+    left = {row["id"]: row["confidence"] for row in each(tx, _SUPPORTED, sorted(statements.keys() - gone), "ids")}
     by_relation: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for key, row in sorted(statements.items()):
         query = _SET_CONFIDENCE if key in left else _DROP_EDGES
@@ -223,4 +232,3 @@ def settle_statements(tx: ManagedTransaction, rows: Iterable[Row]) -> None:
         # It stands in the graph because a schema had it; nothing else may become Cypher.
         check_name(relation, "the graph's relation")
         each(tx, query.format(relation=relation), found)
-    each(tx, _DROP_STATEMENTS, [key for key in sorted(statements) if key not in left], "ids")

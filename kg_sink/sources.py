@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from neo4j import Driver, ManagedTransaction
@@ -10,7 +11,7 @@ from neo4j import Driver, ManagedTransaction
 from kg_sink.connection import with_driver
 from kg_sink.queries import run_query
 from kg_sink.retracting import retract_in
-from kg_sink.round_trips import each
+from kg_sink.round_trips import each, settled
 from kg_sink.server import Connection
 
 Row = dict[str, Any]
@@ -70,7 +71,7 @@ def _retract(connection: Connection, ids: list[str], now: str) -> None:
     def work(driver: Driver) -> None:
         with driver.session(database=connection.database) as session:
             for first in range(0, len(ids), _PIECE):
-                session.execute_write(retract_in, ids[first : first + _PIECE], now)
+                settled(session, partial(retract_in, ids=ids[first : first + _PIECE], now=now))
 
     if ids:
         with_driver(connection, work)
@@ -82,7 +83,7 @@ def _write(connection: Connection, query: str, name: str, rows: list[Any]) -> No
 
     def work(driver: Driver) -> None:
         with driver.session(database=connection.database) as session:
-            session.execute_write(unit)
+            settled(session, unit)
 
     if rows:
         with_driver(connection, work)

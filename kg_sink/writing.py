@@ -14,7 +14,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam import pvalue
 from neo4j import Driver, ManagedTransaction
-from neo4j.exceptions import ConstraintError, DriverError, Neo4jError, ServiceUnavailable, SessionExpired
+from neo4j.exceptions import DriverError, Neo4jError, ServiceUnavailable, SessionExpired
 
 from kg_sink.connection import open_driver
 from kg_sink.history import present
@@ -23,15 +23,13 @@ from kg_sink.messages import latest
 from kg_sink.model import DOCUMENTS, document_rows, writes
 from kg_sink.naming import rename
 from kg_sink.retracting import retract_replaced, retract_unsaid
-from kg_sink.round_trips import each
+from kg_sink.round_trips import MetError, each, settled
 from kg_sink.server import Connection
 from transforms.counting import add_seconds
 from transforms.dead_letters import letter
 from transforms.records import Structured
 from transforms.schema import Schema
 
-#: How often writers may meet in one constraint before a batch is given up.
-_MEETINGS = 5
 #: Seconds that one transaction should take: batches grow and shrink towards it with what the server answers.
 BATCH_SECONDS = 0.5
 #: Rows that a batch holds at most, whatever the server's speed.
@@ -70,7 +68,9 @@ def write(
         # Whoever wrote these documents before us has committed: their rows were locked until then.
         known = {row["id"] for row in before if row["before"] is not None}
         for step in writes(documents, schema, lambda query, keys: each(tx, query, keys, "ids"), known, aliases):
-            each(tx, step.cypher, step.rows, now=now)
+            made = sum(row["made"] for row in each(tx, step.cypher, step.rows, now=now))
+            if made < len(step.rows):
+                raise MetError(f"of {len(step.rows)} rows only {made} found their nodes: another writer took them out")
         rename(tx, merged_into(tx, {aliases.get(key, key) for key in ids}))
         retract_replaced(tx, [{"id": row["id"], "uri": row["properties"]["uri"]} for row in planned], now)
         said = {found.resolved.analysis.document.id: _said(found) for found in documents}
@@ -78,12 +78,7 @@ def write(
         return documents
 
     with driver.session(database=database) as session:
-        for _ in range(_MEETINGS):
-            try:
-                return session.execute_write(work)
-            except ConstraintError:
-                continue  # another writer made one of our nodes first; it is found now
-        return session.execute_write(work)
+        return settled(session, work)
 
 
 def _latest(documents: Iterable[Structured]) -> list[Structured]:
@@ -132,7 +127,7 @@ class _WriteDoFn(beam.DoFn):
             results: list[Any] = self._write(batch)
         except (ServiceUnavailable, SessionExpired):
             raise  # the graph is gone: no document's fault, and Beam retries the bundle
-        except (Neo4jError, DriverError, KeyError, ValueError, TypeError):
+        except (Neo4jError, DriverError, MetError, KeyError, ValueError, TypeError):
             results = list(self._one_by_one(batch))
         add_seconds("write", time.perf_counter() - begin, len(batch))
         yield from results
@@ -141,7 +136,7 @@ class _WriteDoFn(beam.DoFn):
         for document in batch:
             try:
                 yield from self._write([document])
-            except (Neo4jError, DriverError, KeyError, ValueError, TypeError) as error:
+            except (Neo4jError, DriverError, MetError, KeyError, ValueError, TypeError) as error:
                 yield pvalue.TaggedOutput("dead", letter("write", document, error))
 
     def _write(self, documents: Sequence[Structured]) -> list[Structured]:

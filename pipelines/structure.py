@@ -112,7 +112,7 @@ def check(options: PipelineOptions, *, progress: str | None = None, may_be_empty
         load_register(given.register, schema)
     check_task(verify(given.model))
     connection = resolve_target(given.graph)
-    prepare(connection)
+    prepare(connection, schema)
     started = datetime.now(UTC)
     return Job(
         inputs=tuple(inputs),

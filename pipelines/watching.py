@@ -145,7 +145,7 @@ class Watch:
         """The job with a graph that answers: an embedded server that was killed is started again."""
         connection = resolve_target(self.options.view_as(structure.StructureOptions).graph)
         if connection != job.connection:
-            prepare(connection)
+            prepare(connection, job.schema)
         return replace(job, connection=connection)
 
     def _renew_model(self) -> None:

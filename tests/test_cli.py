@@ -236,6 +236,41 @@ def test_bad_files_are_named_with_field_and_remedy(option: str, content: str, hi
     assert path.name in ran.err
 
 
+def test_query_timeline_and_its_picture(sample_run: SampleRun) -> None:
+    found = rows(sample_run, "timeline", "--every", "year")
+    assert [row["period"] for row in found] == sorted(str(row["period"]) for row in found)
+    dated = sum(int(str(row["documents"])) for row in found)
+    assert dated > 5
+    written = rows(sample_run, "timeline", "--by", "written")
+    assert sum(int(str(row["documents"])) for row in written) > dated
+    options = ("--timeline", "--every", "year", "--out", "time.html", "--graph", str(sample_run.graph))
+    drawn = tripleflow("view", *options, cwd=sample_run.folder)
+    assert drawn.code == 0, drawn.err
+    page = (sample_run.folder / "time.html").read_text()
+    assert page.count("<rect") == 2 * len(found)
+    assert f"{found[0]['period']}: {found[0]['documents']} documents" in page
+
+
+def test_query_as_of_a_time(sample_run: SampleRun) -> None:
+    (first, *_) = sorted(str(row["time"]) for row in rows(sample_run, "runs"))
+    (now,) = rows(sample_run, "about", "ORG-0001")
+    then = rows(sample_run, "about", "ORG-0001", "--as-of", first)
+    statements = now["statements"]
+    assert isinstance(statements, list)
+    assert {row["statement"] for row in then} == {row["statement"] for row in statements}
+    assert rows(sample_run, "about", "ORG-0001", "--as-of", "2020-01-01") == []
+    assert rows(sample_run, "evidence", str(then[0]["statement"]), "--as-of", first)
+    assert len(rows(sample_run, "entities", "--as-of", first, "--limit", "7")) == 7
+    assert rows(sample_run, "paths", "Halvorsen Marine", "Norway", "--as-of", first)
+
+
+def test_graph_migrate(sample_run: SampleRun) -> None:
+    for option, text in ((("--dry-run",), "nothing to do"), ((), "has version")):
+        ran = tripleflow("graph", "migrate", *option, "--graph", str(sample_run.graph), cwd=sample_run.folder)
+        assert ran.code == 0, ran.err
+        assert text in ran.out
+
+
 def test_every_command_has_help_with_an_example() -> None:
     register_commands()
     pending = [(["--help"], cli)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -32,7 +33,7 @@ PEOPLE, FIRMS, PLACES = ("Ann Lee", "Bo Ek", "Bo Ekman"), ("Acme", "Acme Ltd", "
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Connection]:
     folder = tmp_path_factory.mktemp("right") / "kg"
     connection = server.start(folder).connection
-    prepare(connection)
+    prepare(connection, SCHEMA)
     yield connection
     server.wipe(folder)
 
@@ -167,3 +168,27 @@ def test_what_was_written_under_an_old_id_is_gathered(empty: server.Connection) 
     assert gather(empty, both.now()) == 1
     both.check()
     assert gather(empty, both.now()) == 0
+
+
+def test_writers_that_meet_lose_nothing(empty: server.Connection) -> None:
+    """Each has documents of its own, about the same few entities, which it writes, changes and retracts."""
+    both = Both(empty)
+    lasts: list[dict[str, Structured]] = [{} for _ in range(4)]
+
+    def work(number: int) -> None:
+        chance = random.Random(number)
+        for step in range(25):
+            uri, now = f"{number}/{chance.randint(1, 3)}", f"2026-01-01T00:00:{step:02}.000000+00:00"
+            if chance.random() < 0.4 and uri in lasts[number]:
+                retract(empty, [lasts[number].pop(uri).resolved.analysis.document.id], now)
+            else:
+                found = lasts[number][uri] = made(uri, chance.randint(1, 4), "m@1")
+                with open_driver(empty) as driver:
+                    write(driver, empty.database, SCHEMA, [found], now)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    for last in lasts:
+        for found in last.values():
+            both.model.write(found, False)
+    both.check()
