@@ -32,6 +32,8 @@ from transforms.schema import Schema
 _MEETINGS = 5
 #: Seconds that one transaction should take: batches grow and shrink towards it with what the server answers.
 BATCH_SECONDS = 0.5
+#: What a document may be to blame for: among others text that is no Unicode, and whole numbers beyond 64 bits.
+_REFUSED = (Neo4jError, DriverError, KeyError, ValueError, TypeError, OverflowError)
 #: Rows that a batch holds at most, whatever the server's speed.
 BATCH_ROWS = 20_000
 
@@ -125,7 +127,7 @@ class _WriteDoFn(beam.DoFn):
             results: list[Any] = list(batch)
         except (ServiceUnavailable, SessionExpired):
             raise  # the graph is gone: no document's fault, and Beam retries the bundle
-        except (Neo4jError, DriverError, KeyError, ValueError, TypeError):
+        except _REFUSED:
             results = list(self._one_by_one(batch))
         add_seconds("write", time.perf_counter() - begin, len(batch))
         yield from results
@@ -134,7 +136,7 @@ class _WriteDoFn(beam.DoFn):
         for document in batch:
             try:
                 self._write([document])
-            except (Neo4jError, DriverError, KeyError, ValueError, TypeError) as error:
+            except _REFUSED as error:
                 yield pvalue.TaggedOutput("dead", letter("write", document, error))
             else:
                 yield document
