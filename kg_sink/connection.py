@@ -80,10 +80,12 @@ def with_driver(connection: Connection, work: Callable[[Driver], T]) -> T:
     """Run `work` with a driver, its errors explained.
 
     Raises:
-        GraphError: what the driver raised, in one line.
+        GraphError: what the driver raised, in one line; or what it was to send is nothing that a graph can hold.
     """
     with open_driver(connection) as driver:
         try:
             return work(driver)
         except (Neo4jError, DriverError, ClientError, OSError) as error:
             raise explained(connection, error) from error
+        except (UnicodeEncodeError, OverflowError) as error:
+            raise GraphError(f"not sent to the graph: {error}; text is Unicode, a whole number has 64 bits") from error

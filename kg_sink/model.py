@@ -8,7 +8,7 @@ composed into Cypher.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -84,13 +84,12 @@ SET e.name = CASE
 RETURN count(*) AS made
 """
 
-# `make` is MERGE, or CREATE for a document that is new. From the document: ArcadeDB walks the edges of the first
-# node of a MERGE, and an entity may be in every document there is.
+# `make` is MERGE, or CREATE for a document that is new.
 MENTIONS = """
 UNWIND $rows AS row
 MATCH (e:Entity {{id: row.entity}})
 MATCH (d:Document {{id: row.document}})
-{make} (d)<-[m:MENTIONED_IN {{said: row.said, model: row.model}}]-(e)
+{make}
 SET m += row.properties
 SET m.first_seen = coalesce(m.first_seen, $now)
 SET m.last_seen = CASE WHEN m.last_seen IS NULL OR m.last_seen < $now THEN $now ELSE m.last_seen END
@@ -127,6 +126,12 @@ SET v.last_seen = CASE WHEN v.last_seen IS NULL OR v.last_seen < $now THEN $now 
 {make} (v)-[:FROM]->(d)
 RETURN count(*) AS made
 """
+
+# ArcadeDB walks the edges of a pattern's first node, one after another, for each row. An entity may be in every
+# document there is, so the way goes from the document; but one that mentions more than `CROWDED` is worse.
+CROWDED = 1_000
+_FROM_DOCUMENT = "(d)<-[m:MENTIONED_IN {said: row.said, model: row.model}]-(e)"
+_FROM_ENTITY = "(e)-[m:MENTIONED_IN {said: row.said, model: row.model}]->(d)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,20 +189,36 @@ def writes(
     ordered = [
         Write(ATTACHMENTS, [_attachment_row(found) for found in documents if found.resolved.analysis.document.parent]),
         *_entity_writes(entities, schema, read),
-        *_made(MENTIONS, mentions.values(), known),
+        *_mention_writes(mentions.values(), known),
         *statement_writes(statements, read),
-        *_made(EVIDENCE, evidence.values(), known),
+        *_evidence_writes(evidence.values(), known),
     ]
     # Rows in the order of their keys: writers that meet take their locks in the same order.
     return [Write(w.cypher, sorted(w.rows, key=_order)) for w in ordered if w.rows]
 
 
-def _made(cypher: str, rows: Iterable[Row], known: Set[str]) -> list[Write]:
+def _mention_writes(rows: Iterable[Row], known: Set[str]) -> list[Write]:
     """What documents alone have: a new document's is created, a known one's merged."""
     rows = list(rows)
+    crowded = crowded_documents(rows)
+    old = [row for row in rows if row["document"] in known]
     return [
-        Write(cypher.format(make="CREATE"), [row for row in rows if row["document"] not in known]),
-        Write(cypher.format(make="MERGE"), [row for row in rows if row["document"] in known]),
+        Write(MENTIONS.format(make=f"CREATE {_FROM_DOCUMENT}"), [row for row in rows if row["document"] not in known]),
+        Write(MENTIONS.format(make=f"MERGE {_FROM_DOCUMENT}"), [row for row in old if row["document"] not in crowded]),
+        Write(MENTIONS.format(make=f"MERGE {_FROM_ENTITY}"), [row for row in old if row["document"] in crowded]),
+    ]
+
+
+def crowded_documents(rows: Iterable[Row]) -> set[str]:
+    """Those documents (ids) of which more than `CROWDED` mentions are among rows."""
+    return {document for document, count in Counter(row["document"] for row in rows).items() if count > CROWDED}
+
+
+def _evidence_writes(rows: Iterable[Row], known: Set[str]) -> list[Write]:
+    rows = list(rows)
+    return [
+        Write(EVIDENCE.format(make="CREATE"), [row for row in rows if row["document"] not in known]),
+        Write(EVIDENCE.format(make="MERGE"), [row for row in rows if row["document"] in known]),
     ]
 
 

@@ -16,6 +16,7 @@ from rapidfuzz import fuzz, process
 
 from kg_sink.connection import GraphError, with_driver
 from kg_sink.history import forget, keep_evidence, keep_mentions
+from kg_sink.model import crowded_documents
 from kg_sink.naming import settle_names
 from kg_sink.queries import run_query
 from kg_sink.round_trips import each, settled
@@ -71,6 +72,13 @@ _DROP_DOCUMENTS = "UNWIND $ids AS id MATCH (d:Document {id: id}) DETACH DELETE d
 _DROP_MENTIONS = """
 UNWIND $rows AS row
 MATCH (:Document {id: row.document})<-[m:MENTIONED_IN]-(:Entity {id: row.entity})
+WHERE m.said = row.said AND m.model = row.model
+DELETE m
+"""
+#: The same for documents that mention more than `CROWDED`.
+_DROP_MENTIONS_OF_CROWD = """
+UNWIND $rows AS row
+MATCH (:Entity {id: row.entity})-[m:MENTIONED_IN]->(:Document {id: row.document})
 WHERE m.said = row.said AND m.model = row.model
 DELETE m
 """
@@ -202,6 +210,8 @@ def _withdraw(
     if history:
         keep_evidence(tx, around, now)
         keep_mentions(tx, mentions, now)
+    # Documents first: from one that holds much, ArcadeDB takes its edges one by one as the other ends go.
+    each(tx, _DROP_DOCUMENTS, documents, "ids")
     each(tx, _DROP_EVIDENCE, sorted(evidence), "ids")
     whole = set(documents)
     edges = [
@@ -209,8 +219,9 @@ def _withdraw(
         for row in mentions
         if row["document"] not in whole
     ]
-    each(tx, _DROP_MENTIONS, edges)
-    each(tx, _DROP_DOCUMENTS, documents, "ids")
+    crowded = crowded_documents(edges)
+    each(tx, _DROP_MENTIONS, [row for row in edges if row["document"] not in crowded])
+    each(tx, _DROP_MENTIONS_OF_CROWD, [row for row in edges if row["document"] in crowded])
     settle_statements(tx, around)
     settle_names(tx, {row["entity"] for row in mentions})
 

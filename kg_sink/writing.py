@@ -32,6 +32,8 @@ from transforms.schema import Schema
 
 #: Seconds that one transaction should take: batches grow and shrink towards it with what the server answers.
 BATCH_SECONDS = 0.5
+#: What a document may be to blame for: among others text that is no Unicode, and whole numbers beyond 64 bits.
+_REFUSED = (Neo4jError, DriverError, MetError, KeyError, ValueError, TypeError, OverflowError)
 #: Rows that a batch holds at most, whatever the server's speed.
 BATCH_ROWS = 20_000
 #: Where batches wait for a time: seconds, and documents that a batch holds at most, since Beam counts no rows then.
@@ -127,7 +129,7 @@ class _WriteDoFn(beam.DoFn):
             results: list[Any] = self._write(batch)
         except (ServiceUnavailable, SessionExpired):
             raise  # the graph is gone: no document's fault, and Beam retries the bundle
-        except (Neo4jError, DriverError, MetError, KeyError, ValueError, TypeError):
+        except _REFUSED:
             results = list(self._one_by_one(batch))
         add_seconds("write", time.perf_counter() - begin, len(batch))
         yield from results
@@ -136,7 +138,7 @@ class _WriteDoFn(beam.DoFn):
         for document in batch:
             try:
                 yield from self._write([document])
-            except (Neo4jError, DriverError, MetError, KeyError, ValueError, TypeError) as error:
+            except _REFUSED as error:
                 yield pvalue.TaggedOutput("dead", letter("write", document, error))
 
     def _write(self, documents: Sequence[Structured]) -> list[Structured]:

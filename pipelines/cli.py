@@ -197,6 +197,7 @@ def replay(folder: str, **options: Any) -> None:
     \b
     Example: tripleflow dead-letters replay --register companies.csv
     """
+    from pipelines.output import printable
     from pipelines.running import run_job
     from transforms.letter_box import inputs_to_replay, read_letters
 
@@ -204,7 +205,7 @@ def replay(folder: str, **options: Any) -> None:
     inputs = inputs_to_replay(filed)
     missing = [text for text in inputs if "://" not in text and not os.path.exists(text)]
     for text in missing:
-        click.echo(f"{text}: is not there any more; its letters stay", err=True)
+        click.echo(printable(f"{text}: is not there any more; its letters stay"), err=True)
     inputs = [text for text in inputs if text not in missing]
     if not inputs:
         click.echo(f"no dead letters in {folder}")
@@ -242,7 +243,9 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    click.echo(f"tripleflow: {message}", err=True)
+    from pipelines.output import printable
+
+    click.echo(printable(f"tripleflow: {message}"), err=True)
     sys.exit(2)
 
 

@@ -18,7 +18,7 @@ from kg_sink.connection import GraphError, is_uri, resolve_target
 from kg_sink.exporting import canonical_export
 from kg_sink.history import as_time, present
 from pipelines.cli import Suggesting, graph_option
-from pipelines.output import FORMATS, show
+from pipelines.output import FORMATS, printable, show
 
 format_option = click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 as_of_option = click.option("--as-of", "at", metavar="TIME", help="As the graph was then (ISO 8601).")
@@ -121,7 +121,7 @@ def about(entity: str, at: str | None, limit: int, target: str, form: str) -> No
         show([{**found, "statements": stated, "documents": mentioned}], form)
         return
     if form == "table":
-        click.echo(f"{found['type']} {found['name']} ({found['id']})")
+        click.echo(printable(f"{found['type']} {found['name']} ({found['id']})"))
     show(stated, form)
     if form == "table":
         show([{k: v for k, v in row.items() if k != "document"} for row in mentioned], form)

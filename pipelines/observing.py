@@ -20,6 +20,7 @@ from prometheus_client import (
 )
 
 from kg_sink.history import present
+from pipelines.output import printable
 from pipelines.summary import distributions, totals
 from transforms.counting import EVENTS
 
@@ -37,7 +38,8 @@ class _Format(logging.Formatter):
         if self._json:
             line = {"time": present(), "level": record.levelname, "event": record.getMessage(), **fields}
             return json.dumps(line, ensure_ascii=True, default=str)
-        shown = " ".join(f"{name}={value}" for name, value in fields.items())
+        # One line an event, whatever a file's name holds.
+        shown = " ".join(f"{name}={printable(str(value))}" for name, value in fields.items()).replace("\n", "\\n")
         return f"{present()[:19]} {record.getMessage()} {shown}".rstrip()
 
 

@@ -1,10 +1,11 @@
-"""Output: rows as a table, JSON or CSV."""
+"""Output: rows as a table, JSON or CSV; the first two show nothing that would steer a terminal."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,12 +17,22 @@ from rich.table import Table
 
 FORMATS = ("table", "json", "csv")
 
+#: What a terminal would carry out or turn around in place of showing it: control characters (ESC among them) and marks
+#: of the direction of text. Lone surrogates cannot be written at all.
+_UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Text as a terminal may have it: what it would not show stands there escaped, as in Python."""
+    return _UNSHOWN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
 
 def show(rows: Sequence[Mapping[str, Any]], form: str, console: Console | None = None) -> None:
     """Print rows in one of `FORMATS`."""
     console = console or Console(width=None if sys.stdout.isatty() else 160)
     if form == "json":
-        print(json.dumps(list(rows), ensure_ascii=False, indent=1, default=str))
+        text = json.dumps(list(rows), ensure_ascii=False, indent=1, default=str)
+        print(_UNSHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", text))  # means the same to who parses it
     elif form == "csv":
         print(_csv(rows), end="")
     elif not rows:
@@ -29,7 +40,9 @@ def show(rows: Sequence[Mapping[str, Any]], form: str, console: Console | None =
     else:
         table = Table(box=box.SIMPLE_HEAD)
         for name in rows[0]:
-            table.add_column(escape(name), overflow="fold", justify="right" if _numeric(rows, name) else "left")
+            table.add_column(
+                escape(printable(name)), overflow="fold", justify="right" if _numeric(rows, name) else "left"
+            )
         for row in rows:
             table.add_row(*(_cell(row.get(name)) for name in rows[0]))
         console.print(table)
@@ -44,7 +57,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1 else f"{value:,.2f}"
-    return escape(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return escape(printable(text))
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:

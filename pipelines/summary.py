@@ -9,8 +9,10 @@ from typing import Any
 
 from apache_beam.metrics import MetricsFilter
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from pipelines.output import printable
 from transforms.counting import NAMESPACE
 from transforms.letter_box import Filed
 
@@ -55,7 +57,7 @@ def print_summary(
     console.print(f"  seconds by stage (added over workers): {line}")
     table = Table.grid(padding=(0, 2))
     for name, place in places.items():
-        table.add_row(f"  {name}", place)
+        table.add_row(f"  {name}", escape(printable(place)))
     console.print("written to")
     console.print(table)
 
@@ -67,5 +69,5 @@ def _kind(filed: Filed) -> str:
 
 def _counts(console: Console, title: str, counts: Mapping[str, int]) -> None:
     rows = sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))
-    text = ", ".join(f"{name} {count:,}" for name, count in rows) or "none"
+    text = escape(printable(", ".join(f"{name} {count:,}" for name, count in rows) or "none"))
     console.print(f"  {title}: {text}", highlight=False)

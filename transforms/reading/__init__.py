@@ -93,7 +93,8 @@ def read_blob(
     """Read one file.
 
     Yields its `Document`; for a mail also a `Blob` per attachment (`uri` is the mail's and "#" and a unique name); for
-    JSONL and Parquet, whose text is in `text_column`, a `Document` per row and a `DeadLetter` per row that is bad.
+    JSONL and Parquet, whose text is in `text_column`, a `Document` per row (a second row of one id becomes "id (2)")
+    and a `DeadLetter` per row that is bad.
 
     Raises:
         ReadError: the file as a whole cannot be read. No other exception comes out of a parser.
@@ -242,18 +243,28 @@ def _read_rows(blob: Blob, format: str, limits: Limits, text_column: str) -> Ite
     from transforms.reading.tables import read_jsonl, read_parquet
 
     rows = read_jsonl if format == "jsonl" else read_parquet
-    empty = True
+    names: dict[str, int] = {}
     for name, row in rows(blob.content, limits, text_column):
-        empty = False
-        uri = f"{blob.uri}#{name}"
+        uri = f"{blob.uri}#{_unique(name, names)}"
         try:
             if isinstance(row, ReadError):
                 raise row
             yield build(blob, format, row, limits, uri)
         except ReadError as error:
             yield DeadLetter.of(uri, "read", ReadError(f"{uri}: {error}"), blob.source)
-    if empty:
+    if not names:
         raise ReadError("the table is empty: it has no rows")
+
+
+def _unique(name: str, taken: dict[str, int]) -> str:
+    """A row's name, with a number if another row has it: of two documents of one URI, the last replaces the first."""
+    unique, number = name, taken.get(name, 1)
+    while unique in taken:
+        number += 1
+        unique = f"{name} ({number})"
+    taken[name] = number
+    taken.setdefault(unique, 1)
+    return unique
 
 
 def choose_format(uri: str, content: bytes) -> str:
