@@ -8,7 +8,6 @@ into, and a merge is undone by taking its alias away and reading what it moved a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,24 +19,11 @@ from kg_sink.naming import settle_fully
 from kg_sink.retracting import settle_statements
 from kg_sink.round_trips import each, settled
 from kg_sink.server import Connection
+from transforms.matching import Match
 from transforms.records import Statement
 from transforms.schema import check_name
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Merge:
-    """An entity (id) that is another, and why; the other is made if only the register knows it so far."""
-
-    entity: str
-    into: str
-    type: str
-    reason: str
-    score: float
-    register_id: str | None = None
-    into_name: str | None = None
-
 
 _ALIASES = "UNWIND $ids AS id MATCH (a:Alias {id: id}) RETURN a.id AS id, a.into AS into"
 _SOME_ALIAS = "MATCH (a:Alias) RETURN a.id AS id LIMIT 1"
@@ -115,7 +101,7 @@ def merged_into(tx: ManagedTransaction, ids: Iterable[str]) -> set[str]:
     return {row["id"] for row in each(tx, _MERGED_INTO, sorted(set(ids)), "ids")}
 
 
-def merge(connection: Connection, merges: Sequence[Merge], now: str) -> None:
+def merge(connection: Connection, merges: Sequence[Match], now: str) -> None:
     """Merge entities, each merge in a transaction of its own.
 
     Raises:
@@ -161,7 +147,7 @@ def undo(connection: Connection, alias: str) -> None:
     with_driver(connection, work)
 
 
-def merge_in(tx: ManagedTransaction, one: Merge, now: str) -> None:
+def merge_in(tx: ManagedTransaction, one: Match, now: str) -> None:
     """Merge one entity into another, within a transaction; again changes nothing.
 
     Raises:
@@ -174,7 +160,7 @@ def merge_in(tx: ManagedTransaction, one: Merge, now: str) -> None:
     if known and known[0]["register_id"]:
         raise GraphError(f"{one.entity} is an entry of the register; merge the other one into it")
     if one.entity not in current:
-        row = {slot: getattr(one, slot) for slot in Merge.__slots__} | {"name": known[0]["name"] if known else None}
+        row = {slot: getattr(one, slot) for slot in Match.__slots__} | {"name": known[0]["name"] if known else None}
         each(tx, _MAKE_ALIASES, [row], now=now)
     if known:
         _read_again(tx, one.entity, one.type, now)

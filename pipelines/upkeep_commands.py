@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -60,14 +59,14 @@ def resolve(
         show(queries.run_query(connection, queries.MERGED.cypher), form)
     elif pair:
         found = [_pair(connection, *pair)]
-        merging.merge(connection, [_merge(one) for one in found], present())
+        merging.merge(connection, found, present())
         show(_rows(connection, found), form)
     else:
         found = match(_known(connection), load_register(register, load_schema(schema)) if register else None)
         chosen = [one for one in found if one.score >= threshold]
         shown = _rows(connection, found if dry_run else chosen)
         if not dry_run:
-            merging.merge(connection, [_merge(one) for one in chosen], present())
+            merging.merge(connection, chosen, present())
         show(shown[:_SHOWN], form)
         if form == "table":
             done = "would be merged" if dry_run else "merged; undo one with: tripleflow resolve --undo ID"
@@ -91,10 +90,6 @@ def _pair(connection: Connection, one: str, other: str) -> Match:
         goes, stays = stays, goes
     name = stays["name"] if stays["register_id"] else None
     return Match(goes["id"], stays["id"], goes["type"], "asked for", 1.0, stays["register_id"], name)
-
-
-def _merge(one: Match) -> merging.Merge:
-    return merging.Merge(**asdict(one))
 
 
 def _rows(connection: Connection, found: list[Match]) -> list[dict[str, Any]]:

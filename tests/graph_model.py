@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from kg_sink.merging import Merge
+from transforms.matching import Match
 from transforms.records import Statement, Structured
 
 
@@ -16,7 +16,7 @@ class GraphModel:
 
     def __init__(self) -> None:
         self.documents: dict[str, dict[str, Structured]] = {}
-        self.merges: dict[str, Merge] = {}
+        self.merges: dict[str, Match] = {}
 
     def write(self, found: Structured, replace_models: bool) -> None:
         """A document as one model sees it; another text takes the place of what all models said."""

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from kg_sink import server
 from kg_sink.connection import GraphError, open_driver
 from kg_sink.exporting import canonical_export
-from kg_sink.merging import Merge, gather, merge, undo
+from kg_sink.merging import gather, merge, undo
 from kg_sink.migrations import prepare
 from kg_sink.retracting import find_documents, retract
 from kg_sink.writing import write
 from tests.conftest import analysis
 from tests.graph_model import GraphModel
+from transforms.matching import Match
 from transforms.records import Document, Relation, Structured
 from transforms.resolving import resolve
 from transforms.schema import load_schema
@@ -102,15 +103,15 @@ class Both:
             return
         (entity, kind), (into, other_kind) = live[one % len(live)], live[other % len(live)]
         if entity != into and kind == other_kind and entity.startswith("ent-"):
-            self._merge(Merge(entity, into, kind, "test", 1.0))
+            self._merge(Match(entity, into, kind, "test", 1.0))
 
     def register(self, one: int) -> None:
         live = [(key, kind) for key, kind in sorted(self.model.entities().items()) if key.startswith("ent-")]
         if live:
             entity, kind = live[one % len(live)]
-            self._merge(Merge(entity, f"REG-{kind}", kind, "register", 1.0, f"REG-{kind}", f"The {kind}"))
+            self._merge(Match(entity, f"REG-{kind}", kind, "register", 1.0, f"REG-{kind}", f"The {kind}"))
 
-    def _merge(self, one: Merge) -> None:
+    def _merge(self, one: Match) -> None:
         self.model.merges[one.entity] = one
         merge(self.connection, [one, one], self.now())  # again changes nothing
 
@@ -150,7 +151,7 @@ def test_a_register_entry_is_not_merged_away(empty: server.Connection) -> None:
     (merged,) = both.model.merges.values()
     kind = merged.type
     with pytest.raises(GraphError, match="register"):
-        merge(empty, [Merge(merged.into, "ent-1", kind, "test", 1.0)], both.now())
+        merge(empty, [Match(merged.into, "ent-1", kind, "test", 1.0)], both.now())
     with pytest.raises(GraphError, match="no entity was merged"):
         undo(empty, "ent-nobody")
 

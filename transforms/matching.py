@@ -38,7 +38,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Two entities (ids) that seem one: `entity` goes, `into` stays. `score` is from 0 to 1."""
+    """Two entities (ids) that seem one: `entity` goes, `into` stays. `score` is from 0 to 1.
+
+    Of an entry of the register, which the graph may not hold yet, `register_id` and `into_name` are given.
+    """
 
     entity: str
     into: str
