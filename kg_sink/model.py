@@ -129,7 +129,7 @@ RETURN count(*) AS made
 
 # ArcadeDB walks the edges of a pattern's first node, one after another, for each row. An entity may be in every
 # document there is, so the way goes from the document; but one that mentions more than `CROWDED` is worse.
-CROWDED = 1_000
+CROWDED = 300
 _FROM_DOCUMENT = "(d)<-[m:MENTIONED_IN {said: row.said, model: row.model}]-(e)"
 _FROM_ENTITY = "(e)-[m:MENTIONED_IN {said: row.said, model: row.model}]->(d)"
 

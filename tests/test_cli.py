@@ -7,7 +7,6 @@ import csv
 import hashlib
 import io
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -90,26 +89,6 @@ def test_export_is_sorted_json_lines(sample_run: SampleRun, tmp_path: Path) -> N
     lines = out.read_text(encoding="utf-8").splitlines()
     assert lines == sorted(lines)
     assert {json.loads(line)["kind"] for line in lines} == {"node", "edge"}
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """A real browser that can reach no other machine."""
-    binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
-    if binary is None or driver is None:
-        pytest.skip("no Chromium and ChromeDriver on this machine: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for argument in (
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-        "--window-size=1400,1000", "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND",
-        f"--user-data-dir={tmp_path / 'profile'}",
-    ):  # fmt: skip
-        options.add_argument(argument)
-    started = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield started
-    started.quit()
 
 
 def test_the_picture_opens_in_a_browser_without_a_network(
