@@ -16,11 +16,17 @@ from tests.conftest import ROOT
 from tests.reading_files import make_mail, picture_of, read_all, write
 from transforms.reading import Limits, ReadError
 from transforms.reading.inputs import ReadInputs
-from transforms.reading.isolation import IsolatedReader
+from transforms.reading.isolation import IsolatedReader, shared_reader
 from transforms.records import Blob, DeadLetter, Document
 
 WAIT = 120  # seconds; far more than any of this takes
 LITTLE = Limits(max_memory=250_000_000)  # enough for plain text, too little for OCR
+
+
+@pytest.fixture(autouse=True)
+def no_other_child():
+    """Other tests may have left the child of this process's shared reader."""
+    shared_reader().close()
 
 
 @pytest.fixture
