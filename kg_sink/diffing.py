@@ -8,6 +8,7 @@ from typing import Any
 from kg_sink.connection import GraphError
 from kg_sink.past_queries import evidence_then, stated
 from kg_sink.queries import run_query
+from kg_sink.round_trips import pieces
 from kg_sink.server import Connection
 
 Row = dict[str, Any]
@@ -52,8 +53,8 @@ def diff_models(connection: Connection, one: str, other: str) -> list[Row]:
             raise GraphError(f"nothing in the graph is by the model {model!r}; there is {', '.join(known) or 'none'}")
     both = [row["id"] for row in run_query(connection, _READ_BY_BOTH, {"one": one, "other": other})]
     rows: list[Row] = []
-    for first in range(0, len(both), _PIECE):
-        rows += run_query(connection, _SAID, {"ids": both[first : first + _PIECE], "one": one, "other": other})
+    for piece in pieces(both, _PIECE):
+        rows += run_query(connection, _SAID, {"ids": piece, "one": one, "other": other})
     return sorted(rows, key=lambda row: (row["document"], -row["confidence"], row["statement"], row["only"]))
 
 
@@ -61,11 +62,10 @@ def diff_times(connection: Connection, one: str, other: str) -> list[Row]:
     """Statements that stood at one of two times only (as `history.as_time` writes them)."""
     early, late = sorted((one, other))
     changed = {row["id"] for query in _CHANGED for row in run_query(connection, query, {"early": early, "late": late})}
-    keys = sorted(changed)
     then: dict[str, dict[str, Row]] = defaultdict(dict)
-    for first in range(0, len(keys), _PIECE):
+    for piece in pieces(sorted(changed), _PIECE):
         for at in (one, other):
-            found = stated(evidence_then(connection, at, keys[first : first + _PIECE]))
+            found = stated(evidence_then(connection, at, piece))
             then[at].update((row["statement"], row) for row in found)
     only = [
         {"only": at, **{name: row[name] for name in ("head", "relation", "tail", "confidence", "statement")}}

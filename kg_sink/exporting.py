@@ -9,6 +9,7 @@ from typing import Any
 from neo4j import READ_ACCESS, Driver
 
 from kg_sink.connection import with_driver
+from kg_sink.round_trips import own
 from kg_sink.server import Connection
 
 #: When a thing was written is not what it says.
@@ -56,7 +57,7 @@ def _edges(session: Any, label: str) -> Iterator[str]:
 
 
 def _clean(properties: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in properties.items() if name not in _LEFT_OUT and not name.startswith("@")}
+    return {name: value for name, value in own(properties).items() if name not in _LEFT_OUT}
 
 
 def _line(content: dict[str, Any]) -> str:

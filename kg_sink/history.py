@@ -14,7 +14,7 @@ from typing import Any
 from neo4j import ManagedTransaction
 
 from kg_sink.connection import GraphError
-from kg_sink.round_trips import each
+from kg_sink.round_trips import each, own
 
 Row = dict[str, Any]
 
@@ -56,7 +56,7 @@ def keep_evidence(tx: ManagedTransaction, rows: Iterable[Row], until: str) -> No
     """Keep evidence that is about to go: rows of `properties`, `statement`, head, tail and document."""
     kept = []
     for row in rows:
-        properties = {name: value for name, value in row["properties"].items() if not name.startswith("@")}
+        properties = own(row["properties"])
         if properties.get("first_seen", "") < until:
             key = f"{properties['id']}@{properties.get('first_seen', '')}"
             around = {name: value for name, value in row.items() if name != "properties"}

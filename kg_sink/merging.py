@@ -16,8 +16,8 @@ from neo4j import Driver, ManagedTransaction
 from kg_sink.connection import GraphError, with_driver
 from kg_sink.model import MAKE_ENTITIES, statement_writes, surer
 from kg_sink.naming import settle_fully
-from kg_sink.retracting import settle_statements
-from kg_sink.round_trips import each, settled
+from kg_sink.retracting import drop_mentions, settle_statements
+from kg_sink.round_trips import each, own, settled
 from kg_sink.server import Connection
 from transforms.matching import Match
 from transforms.records import Statement
@@ -59,12 +59,6 @@ MATCH (d:Document {id: row.document})
 MERGE (d)<-[m:MENTIONED_IN {said: row.said, model: row.model}]-(new)
 SET m += row.properties
 """
-_DROP_MENTIONS = """
-UNWIND $rows AS row
-MATCH (:Document {id: row.document})<-[m:MENTIONED_IN]-(:Entity {id: row.entity})
-WHERE m.said = row.said AND m.model = row.model
-DELETE m
-"""
 _UNTIE = "UNWIND $rows AS row MATCH (:Evidence {id: row.id})-[r:SUPPORTS]->(:Statement {id: row.statement}) DELETE r"
 _TIE = """
 UNWIND $rows AS row
@@ -74,11 +68,14 @@ MERGE (v)-[:SUPPORTS]->(s)
 """
 
 
+def any_merged(tx: ManagedTransaction) -> bool:
+    """Whether the graph has any merged entity: if not, no id needs to be looked up."""
+    return bool(tx.run(_SOME_ALIAS).data())
+
+
 def current_ids(tx: ManagedTransaction, ids: Iterable[str]) -> dict[str, str]:
     """Of entities (ids) that were merged: where each is now."""
     wanted = sorted(set(ids))
-    if not tx.run(_SOME_ALIAS).data():
-        return {}
     step = {row["id"]: row["into"] for row in each(tx, _ALIASES, wanted, "ids")}
     while more := sorted(set(step.values()) - step.keys()):  # merged again since
         found = {row["id"]: row["into"] for row in each(tx, _ALIASES, more, "ids")}
@@ -96,8 +93,6 @@ def _end(step: dict[str, str], key: str) -> str:
 
 def merged_into(tx: ManagedTransaction, ids: Iterable[str]) -> set[str]:
     """Those entities (ids) that others were merged into."""
-    if not tx.run(_SOME_ALIAS).data():
-        return set()
     return {row["id"] for row in each(tx, _MERGED_INTO, sorted(set(ids)), "ids")}
 
 
@@ -192,7 +187,7 @@ def _read_again(tx: ManagedTransaction, entity: str, kind: str, now: str) -> Non
     moved = [
         {"entity": entity, "document": row["document"], "to": current[row["properties"]["said"]],
          "said": row["properties"]["said"], "model": row["properties"]["model"],
-         "properties": {n: v for n, v in row["properties"].items() if not n.startswith("@")}}
+         "properties": own(row["properties"])}
         for row in mentions
         if current[row["properties"]["said"]] != entity
     ]  # fmt: skip
@@ -200,27 +195,25 @@ def _read_again(tx: ManagedTransaction, entity: str, kind: str, now: str) -> Non
     targets = sorted({row["to"] for row in moved})
     each(tx, MAKE_ENTITIES.format(type=kind), [{"id": key, "type": kind} for key in targets], now=now)
     each(tx, _MOVE_MENTIONS, moved)
-    each(tx, _DROP_MENTIONS, moved)
+    drop_mentions(tx, moved)
     _move_evidence(tx, evidence, current, now)
     settle_fully(tx, [entity, *targets])
 
 
 def _move_evidence(tx: ManagedTransaction, evidence: list[Row], current: dict[str, str], now: str) -> None:
-    moved = []
-    for row in evidence:
-        head, tail = current[row["said_head"]], current[row["said_tail"]]
-        if (head, tail) != (row["head"], row["tail"]):
-            moved.append({**row, "to": Statement.make_id(head, row["relation"], tail), "new": (head, tail)})
+    moved: list[Row] = []
     made: dict[str, Row] = {}
-    for row in moved:
-        check_name(row["relation"], "the graph's relation")
-        head, tail = row["new"]
-        new = {"id": row["to"], "head": head, "relation": row["relation"], "tail": tail}
-        made[row["to"]] = surer(made.get(row["to"]), {**new, "confidence": row["confidence"]})
+    for row in evidence:
+        head, relation, tail = current[row["said_head"]], row["relation"], current[row["said_tail"]]
+        if (head, tail) == (row["head"], row["tail"]):
+            continue
+        check_name(relation, "the graph's relation")
+        key = Statement.make_id(head, relation, tail)
+        new = {"id": key, "head": head, "relation": relation, "tail": tail, "confidence": row["confidence"]}
+        made[key] = surer(made.get(key), new)
+        moved.append({**row, "to": key})
     for step in statement_writes(made, lambda query, ids: each(tx, query, ids, "ids")):
         each(tx, step.cypher, step.rows, now=now)
-    for row in moved:
-        del row["new"]
     each(tx, _UNTIE, moved)
     each(tx, _TIE, moved)
     settle_statements(tx, moved)

@@ -18,10 +18,11 @@ from neo4j.exceptions import DriverError, Neo4jError, ServiceUnavailable, Sessio
 
 from kg_sink.connection import open_driver
 from kg_sink.history import present
-from kg_sink.retracting import retract_in
+from kg_sink.retracting import OF_SOURCES, retract_in
 from kg_sink.round_trips import each, settled
 from kg_sink.server import Connection
-from transforms.counting import EVENTS, add_seconds
+from transforms.counting import add_seconds, event
+from transforms.dead_letters import document_of
 from transforms.records import DeadLetter, Document, Retraction, Structured
 
 # The first SET locks the node, so that no other transaction writes between reading and setting its version.
@@ -33,7 +34,6 @@ WITH s, row
 SET s.version = CASE WHEN s.version IS NULL OR s.version < row.version THEN row.version ELSE s.version END
 RETURN s.id AS source, s.version AS version
 """
-_DOCUMENTS = "UNWIND $sources AS source MATCH (d:Document {source: source}) RETURN d.id AS id"
 
 
 def claim(tx: ManagedTransaction, versions: Mapping[str, str]) -> dict[str, str]:
@@ -45,7 +45,7 @@ def claim(tx: ManagedTransaction, versions: Mapping[str, str]) -> dict[str, str]
 def latest(tx: ManagedTransaction, documents: Sequence[Structured]) -> list[Structured]:
     """The documents that no later message has overtaken, among them all that no message brought."""
     wanted: dict[str, str] = {}
-    for document in map(_document, documents):
+    for document in map(document_of, documents):
         if document.version:
             source = document.source or document.uri
             wanted[source] = max(wanted.get(source, ""), document.version)
@@ -54,14 +54,14 @@ def latest(tx: ManagedTransaction, documents: Sequence[Structured]) -> list[Stru
     def stays(document: Document) -> bool:
         return not document.version or document.version >= newest[document.source or document.uri]
 
-    return [found for found in documents if stays(_document(found))]
+    return [found for found in documents if stays(document_of(found))]
 
 
 def retract_message(tx: ManagedTransaction, retraction: Retraction, now: str) -> int:
     """Take out what was read from a message's document, unless a later one brought it again; returns how many."""
     if claim(tx, {retraction.uri: retraction.version})[retraction.uri] > retraction.version:
         return 0
-    ids = [row["id"] for row in each(tx, _DOCUMENTS, [retraction.uri], "sources")]
+    ids = [row["id"] for row in each(tx, OF_SOURCES, [retraction.uri], "sources")]
     retract_in(tx, ids, now)
     return len(ids)
 
@@ -101,10 +101,6 @@ class _RetractDoFn(beam.DoFn):
             found = DeadLetter.of(retraction.uri, "retract", error)
             yield pvalue.TaggedOutput("dead", found.of_message(retraction.uri))
         else:
-            EVENTS.info("withdrawn", extra={"fields": {"uri": retraction.uri, "documents": count}})
+            event("withdrawn", uri=retraction.uri, documents=count)
             yield retraction.uri, count
         add_seconds("retract", time.perf_counter() - begin)
-
-
-def _document(found: Structured) -> Document:
-    return found.resolved.analysis.document

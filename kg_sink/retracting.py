@@ -31,6 +31,8 @@ FIND = (
     "UNWIND $uris AS uri MATCH (d:Document) WHERE d.uri STARTS WITH uri + '#' RETURN d.id AS id, d.uri AS uri",
     "UNWIND $uris AS uri MATCH (d:Document) WHERE d.uri STARTS WITH uri + '/' RETURN d.id AS id, d.uri AS uri",
 )
+#: Documents that were read from a file or message, its rows and attachments among them.
+OF_SOURCES = "UNWIND $sources AS source MATCH (d:Document {source: source}) RETURN d.id AS id"
 #: Earlier versions of documents that were just written: the same URI, another text.
 _REPLACED = """
 UNWIND $rows AS row
@@ -219,11 +221,16 @@ def _withdraw(
         for row in mentions
         if row["document"] not in whole
     ]
-    crowded = crowded_documents(edges)
-    each(tx, _DROP_MENTIONS, [row for row in edges if row["document"] not in crowded])
-    each(tx, _DROP_MENTIONS_OF_CROWD, [row for row in edges if row["document"] in crowded])
+    drop_mentions(tx, edges)
     settle_statements(tx, around)
     settle_names(tx, {row["entity"] for row in mentions})
+
+
+def drop_mentions(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
+    """Take out edges from entities to documents: rows of `entity`, `document`, `said` and `model`."""
+    crowded = crowded_documents(rows)
+    each(tx, _DROP_MENTIONS, [row for row in rows if row["document"] not in crowded])
+    each(tx, _DROP_MENTIONS_OF_CROWD, [row for row in rows if row["document"] in crowded])
 
 
 def settle_statements(tx: ManagedTransaction, rows: Iterable[Row]) -> None:

@@ -51,7 +51,12 @@ def each(tx: Runner, query: str, rows: Sequence[Any], name: str = "rows", **para
     return found
 
 
-def pieces(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Rows in pieces of at most `MOST`."""
-    for first in range(0, len(rows), MOST):
-        yield rows[first : first + MOST]
+def pieces(rows: Sequence[T], most: int = MOST) -> Iterator[Sequence[T]]:
+    """Rows in pieces of at most `most`."""
+    for first in range(0, len(rows), most):
+        yield rows[first : first + most]
+
+
+def own(properties: Row) -> Row:
+    """Properties without those that a server adds to `properties(…)`: ArcadeDB's begin with "@"."""
+    return {name: value for name, value in properties.items() if not name.startswith("@")}

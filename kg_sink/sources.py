@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from functools import partial
 from typing import Any
 
 from neo4j import Driver, ManagedTransaction
 
 from kg_sink.connection import with_driver
 from kg_sink.queries import run_query
-from kg_sink.retracting import retract_in
-from kg_sink.round_trips import each, settled
+from kg_sink.retracting import OF_SOURCES, retract
+from kg_sink.round_trips import each, pieces, settled
 from kg_sink.server import Connection
 
 Row = dict[str, Any]
@@ -20,7 +19,6 @@ _READ = "MATCH (s:Source) RETURN s.id AS path, s.stamp AS stamp, s.tries AS trie
 _TRY = "UNWIND $paths AS path MERGE (s:Source {id: path}) SET s.tries = coalesce(s.tries, 0) + 1"
 _MARK = "UNWIND $rows AS row MERGE (s:Source {id: row.path}) SET s.stamp = row.stamp, s.tries = 0"
 _DROP = "UNWIND $paths AS path MATCH (s:Source {id: path}) DELETE s"
-_DOCUMENTS = "UNWIND $paths AS path MATCH (d:Document {source: path}) RETURN d.id AS id"
 #: Rows and attachments that their file held once, and that the run which just read it did not find.
 _VANISHED = """
 MATCH (d:Document {last_seen: $now}) WHERE d.uri <> d.source
@@ -50,7 +48,7 @@ def finish_sources(connection: Connection, stamps: Mapping[str, str]) -> None:
 def withdraw_sources(connection: Connection, paths: Iterable[str], now: str) -> int:
     """Take out all documents that were read from files; returns how many."""
     wanted = sorted(paths)
-    found = [row["id"] for row in run_query(connection, _DOCUMENTS, {"paths": wanted})]
+    found = [row["id"] for row in run_query(connection, OF_SOURCES, {"sources": wanted})]
     _retract(connection, found, now)
     _write(connection, _DROP, "paths", wanted)
     return len(found)
@@ -68,13 +66,8 @@ def withdraw_vanished(connection: Connection, failed: Collection[str], now: str)
 
 
 def _retract(connection: Connection, ids: list[str], now: str) -> None:
-    def work(driver: Driver) -> None:
-        with driver.session(database=connection.database) as session:
-            for first in range(0, len(ids), _PIECE):
-                settled(session, partial(retract_in, ids=ids[first : first + _PIECE], now=now))
-
-    if ids:
-        with_driver(connection, work)
+    for piece in pieces(ids, _PIECE):
+        retract(connection, piece, now)
 
 
 def _write(connection: Connection, query: str, name: str, rows: list[Any]) -> None:

@@ -18,7 +18,7 @@ from neo4j.exceptions import DriverError, Neo4jError, ServiceUnavailable, Sessio
 
 from kg_sink.connection import open_driver
 from kg_sink.history import present
-from kg_sink.merging import current_ids, merged_into
+from kg_sink.merging import any_merged, current_ids, merged_into
 from kg_sink.messages import latest
 from kg_sink.model import DOCUMENTS, document_rows, writes
 from kg_sink.naming import rename
@@ -26,7 +26,7 @@ from kg_sink.retracting import retract_replaced, retract_unsaid
 from kg_sink.round_trips import MetError, each, settled
 from kg_sink.server import Connection
 from transforms.counting import add_seconds
-from transforms.dead_letters import letter
+from transforms.dead_letters import document_of, letter
 from transforms.records import Structured
 from transforms.schema import Schema
 
@@ -65,7 +65,8 @@ def write(
         documents = _latest(latest(tx, given))
         planned = document_rows(documents)
         ids = {entity.id for found in documents for entity in found.resolved.entities}
-        aliases = current_ids(tx, ids)
+        merges = any_merged(tx)
+        aliases = current_ids(tx, ids) if merges else {}
         before = each(tx, DOCUMENTS, planned, now=now)
         # Whoever wrote these documents before us has committed: their rows were locked until then.
         known = {row["id"] for row in before if row["before"] is not None}
@@ -73,9 +74,10 @@ def write(
             made = sum(row["made"] for row in each(tx, step.cypher, step.rows, now=now))
             if made < len(step.rows):
                 raise MetError(f"of {len(step.rows)} rows only {made} found their nodes: another writer took them out")
-        rename(tx, merged_into(tx, {aliases.get(key, key) for key in ids}))
+        if merges:
+            rename(tx, merged_into(tx, {aliases.get(key, key) for key in ids}))
         retract_replaced(tx, [{"id": row["id"], "uri": row["properties"]["uri"]} for row in planned], now)
-        said = {found.resolved.analysis.document.id: _said(found) for found in documents}
+        said = {document_of(found).id: _said(found) for found in documents}
         retract_unsaid(tx, {key: said[key] for key in known}, now, all_models=replace_models)
         return documents
 
@@ -86,8 +88,8 @@ def write(
 def _latest(documents: Iterable[Structured]) -> list[Structured]:
     """Of versions of one document in one batch, the last."""
     documents = list(documents)
-    last = {d.uri: d.id for d in (found.resolved.analysis.document for found in documents)}
-    return [f for f in documents if last[f.resolved.analysis.document.uri] == f.resolved.analysis.document.id]
+    last = {d.uri: d.id for d in map(document_of, documents)}
+    return [f for f in documents if last[document_of(f).uri] == document_of(f).id]
 
 
 def _said(found: Structured) -> dict[str, set[str]]:

@@ -24,7 +24,6 @@ from pipelines.output import printable
 from pipelines.summary import distributions, totals
 from transforms.counting import EVENTS
 
-FORMATS = ("text", "json")
 _LATENCY = (0.5, 1, 2, 5, 10, 30, 60, 300)  # seconds
 
 
@@ -44,7 +43,7 @@ class _Format(logging.Formatter):
 
 
 def log_events(form: str, *, documents: bool) -> None:
-    """Log this process's events to standard error in one of `FORMATS`; of single `documents` only if asked for."""
+    """Log this process's events to standard error as `text` or `json`; of single `documents` only if asked for."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Format(form == "json"))
     if not documents:
@@ -52,11 +51,6 @@ def log_events(form: str, *, documents: bool) -> None:
     EVENTS.handlers = [handler]
     EVENTS.setLevel(logging.INFO)
     EVENTS.propagate = False
-
-
-def event(name: str, **fields: Any) -> None:
-    """Log an event of the watch."""
-    EVENTS.info(name, extra={"fields": fields})
 
 
 class Metrics:
@@ -72,9 +66,7 @@ class Metrics:
             "dead": ("documents that failed", "stage"),
             "linking": ("entities that the register knows, or does not", "outcome"),
         }
-        self._counts = {
-            group: self._counter(group, text, label) for group, (text, label) in counts.items()
-        }  # fmt: skip
+        self._counts = {group: self._counter(group, text, label) for group, (text, label) in counts.items()}
         self._seconds = self._counter("stage_seconds", "time that a stage worked", "stage")
         self._calls = self._counter("stage_calls", "calls of a stage; its seconds over these are its latency", "stage")
         self._batched = self._counter("stage_elements", "elements of these calls: over them, the batch's fill", "stage")

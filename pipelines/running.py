@@ -20,6 +20,7 @@ from kg_sink.connection import is_uri
 from pipelines import observing, structure, watching
 from pipelines.progress import read_progress
 from pipelines.summary import print_summary, totals
+from transforms.counting import event
 from transforms.letter_box import read_letters
 from transforms.reading.queues import is_queue
 
@@ -71,7 +72,7 @@ def run_watch(arguments: list[str], options: dict[str, Any]) -> int:
     metrics = observing.Metrics()
     if options["metrics_port"] is not None:
         port = metrics.serve(options["metrics_port"])
-        observing.event("metrics", url=f"http://127.0.0.1:{port}/metrics")
+        event("metrics", url=f"http://127.0.0.1:{port}/metrics")
     found = watching.open_watch(pipeline_options(inputs, options, passed), options["interval"], metrics)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

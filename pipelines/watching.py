@@ -18,11 +18,13 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from kg_sink.connection import GraphError, resolve_target
+from kg_sink.history import present
 from kg_sink.migrations import prepare
 from kg_sink.server import ServerError
 from kg_sink.sources import begin_sources, finish_sources, read_sources, withdraw_sources
 from pipelines import structure
-from pipelines.observing import Metrics, event
+from pipelines.observing import Metrics
+from transforms.counting import event
 from transforms.extracting import extract
 from transforms.holding import held, manifest_digest
 from transforms.letter_box import put_letter
@@ -47,9 +49,9 @@ class Watch:
     watcher: Watcher
     metrics: Metrics
     interval: float  # seconds between two listings
+    suspects: dict[str, int]  # path → how often it was begun without being finished
 
     def __post_init__(self) -> None:
-        self._suspects: dict[str, int] = {}
         self._looked_at = _look(self.job.model)
         self._tried = self._looked_at
 
@@ -57,7 +59,6 @@ class Watch:
         """Go on until `stop` is set; the round under way is finished first."""
         # The first file is not to wait for what is loaded on first use.
         extract([_WARM], held(self.job.model, self.job.bundle), self.job.schema, threads=1)
-        self._suspects = {path: tries for path, (_, tries) in read_sources(self.job.connection).items() if tries}
         event("watching", inputs=list(self.job.inputs), known=len(self.watcher.known), model=self.job.model)
         wait = self.interval
         while not stop.is_set():
@@ -76,19 +77,19 @@ class Watch:
         """Bring what changed into the graph; whether there was anything."""
         changes = self.watcher.poll()
         self.metrics.waiting.set(self.watcher.waiting)
-        paths = sorted(changes.read, key=lambda path: (self._suspects.get(path, 0) >= ALONE, path))
+        paths = sorted(changes.read, key=lambda path: (self.suspects.get(path, 0) >= ALONE, path))
         if changes.gone:
             self._withdraw(changes)
         while paths and not stop.is_set():
-            alone = self._suspects.get(paths[0], 0) >= ALONE
-            some = [path for path in paths[: 1 if alone else MOST] if alone or self._suspects.get(path, 0) < ALONE]
+            alone = self.suspects.get(paths[0], 0) >= ALONE
+            some = [path for path in paths[: 1 if alone else MOST] if alone or self.suspects.get(path, 0) < ALONE]
             paths = paths[len(some) :]
             self._round({path: changes.read[path] for path in some})
             self.metrics.waiting.set(len(paths))
         return bool(changes.read or changes.gone)
 
     def _withdraw(self, changes: Changes) -> None:
-        count = withdraw_sources(self.job.connection, changes.gone, self.job.renewed([]).now)
+        count = withdraw_sources(self.job.connection, changes.gone, present())
         self.watcher.done(Changes(gone=changes.gone))
         self.metrics.retracted.inc(count)
         event("withdrawn", files=len(changes.gone), documents=count)
@@ -96,7 +97,7 @@ class Watch:
     def _round(self, stamps: dict[str, str]) -> None:
         job = self.job = self._connected(self.job).renewed([exactly(path) for path in stamps])
         begun = time.monotonic()
-        given_up = [path for path in stamps if self._suspects.get(path, 0) >= GIVEN_UP]
+        given_up = [path for path in stamps if self.suspects.get(path, 0) >= GIVEN_UP]
         if given_up:
             error = RuntimeError(f"{given_up[0]}: ended the pipeline {GIVEN_UP} times; mend it, or take it away")
             self._bury(given_up[0], error)
@@ -110,10 +111,13 @@ class Watch:
                 self._apart(stamps, error)
                 return
             self._report(stamps, counted, time.monotonic() - begun)
-        finish_sources(job.connection, {path: stamps[path] for path in _storable(stamps)})
+        self._done(stamps)
+
+    def _done(self, stamps: dict[str, str]) -> None:
+        finish_sources(self.job.connection, {path: stamps[path] for path in _storable(stamps)})
         self.watcher.done(Changes(read=stamps))
         for path in stamps:
-            self._suspects.pop(path, None)
+            self.suspects.pop(path, None)
 
     def _report(self, stamps: dict[str, str], counted: dict[str, dict[str, int]], seconds: float) -> None:
         now = time.time()
@@ -130,8 +134,7 @@ class Watch:
         event("round failed", files=len(paths), cause=" ".join(str(error).split())[:500])
         if len(paths) == 1:
             self._bury(paths[0], error)
-            finish_sources(self.job.connection, {path: stamps[path] for path in _storable(stamps)})
-            self.watcher.done(Changes(read=stamps))
+            self._done(stamps)
             return
         for half in (paths[: len(paths) // 2], paths[len(paths) // 2 :]):
             self._round({path: stamps[path] for path in half})
@@ -175,8 +178,10 @@ def open_watch(options: PipelineOptions, interval: float, metrics: Metrics) -> W
         what `structure.check` raises.
     """
     job = structure.check(options, may_be_empty=True)
-    known = {path: stamp for path, (stamp, _) in read_sources(job.connection).items() if stamp}
-    return Watch(options, job, Watcher(job.inputs, known), metrics, interval)
+    sources = read_sources(job.connection)
+    known = {path: stamp for path, (stamp, _) in sources.items() if stamp}
+    suspects = {path: tries for path, (_, tries) in sources.items() if tries}
+    return Watch(options, job, Watcher(job.inputs, known), metrics, interval, suspects)
 
 
 def _look(folder: str) -> tuple[tuple[str, int, int], ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import replace
+from itertools import product
 
 from tests.conftest import analysis
-from transforms.records import Document, Relation, Structured
+from transforms.records import Analysis, Document, Fact, Mention, Relation, Structured
 from transforms.resolving import resolve
 from transforms.schema import Schema
 from transforms.stating import state
@@ -54,3 +56,21 @@ def hostile(name: str, number: int, schema: Schema) -> Structured:
     whole = tuple(replace(mention, sentence=0) for mention in found.mentions)
     made = replace(found, document=document, mentions=whole, sentences=((0, len(text)),), model=f"{name}@1")
     return state(resolve(made, schema), schema)
+
+
+#: 17,576 words; what compares all with all of them takes minutes over each of the following.
+WORDS = ["".join(letters) for letters in product(string.ascii_lowercase, repeat=3)]
+
+
+def crowd(names: list[str], kind: str, *, facts: bool = False, related: int | None = None) -> Analysis:
+    """A document of one sentence that names all, with a relation of each of the first to the next."""
+    ends, position = [], 0
+    for name in names:
+        position += len(name) + 2
+        ends.append(position - 2)
+    mentions = tuple(Mention(end - len(name), end, kind, name, 0.9, 0) for name, end in zip(names, ends, strict=True))
+    told = tuple(Fact((0, 4), "Message", "SENT_TO", (m.start, m.end), "Person") for m in mentions[1:] if facts)
+    relations = tuple(Relation(i, "COMMUNICATED_WITH", i + 1, 0.5) for i in range(related or len(names) - 1))
+    text = "; ".join(names)
+    document = Document("doc-crowd", "crowd.txt", "txt", "crowd", "en", text, facts=told)
+    return Analysis(document, ((0, len(text)),), mentions, relations, "m@1")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from transforms.records import Blob, DeadLetter, Document, Fact
 
-__all__ = ["SUPPORTED", "Content", "Limits", "ReadError", "clean", "read_blob"]
+__all__ = ["SUPPORTED", "Content", "Limits", "ReadError", "Reader", "clean", "read_blob", "read_whole"]
 
 SUPPORTED: dict[str, str] = {
     ".txt": "txt",
@@ -70,6 +70,10 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
+#: How a file is read: `read_blob`, or what does the same elsewhere.
+Reader = Callable[[Blob, Limits, str], Iterator[Document | Blob | DeadLetter]]
+
+
 class ReadError(ValueError):
     """A file, or a row of one, that cannot be read: one line with the file, the cause and the remedy."""
 
@@ -103,6 +107,26 @@ def read_blob(
         yield from _read(blob, limits, text_column)
     except Exception as error:
         raise ReadError(f"{blob.uri}: {_reason(error)}") from error
+
+
+def read_whole(
+    blob: Blob, limits: Limits = DEFAULT_LIMITS, text_column: str = "text", read: Reader | None = None
+) -> Iterator[Document | DeadLetter]:
+    """Read one file with all that is attached to it; what cannot be read is a dead letter, and nothing is raised.
+
+    `read` does what `read_blob` does, perhaps in another process.
+    """
+    blobs = [blob]
+    while blobs:
+        blob = blobs.pop()
+        try:
+            for item in (read or read_blob)(blob, limits, text_column):
+                if isinstance(item, Blob):
+                    blobs.append(item)
+                else:
+                    yield item
+        except ReadError as error:
+            yield DeadLetter.of(blob.uri, "read", error, blob.source)
 
 
 def clean(text: str) -> str:

@@ -16,7 +16,7 @@ from apache_beam.io.filesystem import CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.counting import add_seconds
-from transforms.reading import Limits, ReadError
+from transforms.reading import Limits, ReadError, read_whole
 from transforms.reading.isolation import shared_reader
 from transforms.records import Blob, DeadLetter, Document
 
@@ -44,7 +44,7 @@ def exactly(path: str) -> str:
 
 def _expand(text: str, may_be_empty: bool) -> str:
     pattern = _pattern(text)
-    if may_be_empty and os.path.isdir(os.path.dirname(re.split(r"[*?]", pattern, maxsplit=1)[0])):
+    if may_be_empty and os.path.isdir(folder_of(pattern)):
         return pattern
     try:
         found = FileSystems.match([pattern], limits=[1])[0].metadata_list
@@ -63,6 +63,11 @@ def _pattern(text: str) -> str:
     return f"{pattern.rstrip('/')}/**" if is_folder else pattern
 
 
+def folder_of(pattern: str) -> str:
+    """The folder above the first part of a pattern that is a glob."""
+    return os.path.dirname(_GLOB.split(pattern, maxsplit=1)[0])
+
+
 def _nearest(pattern: str) -> str:
     folder, name = os.path.split(pattern)
     if "://" in pattern or not os.path.isdir(folder):
@@ -77,8 +82,7 @@ def find_files(pattern: str) -> Iterator[FileMetadata]:
     Hidden is what has a name, or lies in a folder, that begins with "." below the folder that the pattern begins with,
     unless the rest of the pattern names something hidden itself.
     """
-    wildcard = _GLOB.search(pattern)
-    folder = pattern[: pattern.rfind("/", 0, wildcard.start()) + 1] if wildcard else pattern
+    folder = folder_of(pattern)
     all_of_it = "/." in f"/{pattern.removeprefix(folder)}"
     for found in FileSystems.match([pattern])[0].metadata_list:
         if all_of_it or "/." not in f"/{found.path.removeprefix(folder)}":
@@ -115,20 +119,12 @@ class _ReadDoFn(beam.DoFn):
             if size > self._limits.max_bytes:
                 raise ReadError(f"{path}: {size:,} bytes, over the limit of {self._limits.max_bytes:,}; split the file")
             with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-                blobs = [Blob(path, file.read())]
+                blob = Blob(path, file.read())
         except (OSError, ValueError) as error:
             yield _dead(path, error, path)
             return
-        while blobs:
-            blob = blobs.pop()
-            try:
-                for item in self._reader.read(blob, self._limits, self._text_column):
-                    if isinstance(item, Blob):
-                        blobs.append(item)
-                    else:
-                        yield pvalue.TaggedOutput("dead", item) if isinstance(item, DeadLetter) else item
-            except ReadError as error:
-                yield _dead(blob.uri, error, path)
+        for item in read_whole(blob, self._limits, self._text_column, self._reader.read):
+            yield pvalue.TaggedOutput("dead", item) if isinstance(item, DeadLetter) else item
 
 
 def _dead(uri: str, error: Exception, source: str) -> pvalue.TaggedOutput:

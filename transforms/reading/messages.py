@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from transforms.reading import Content, Limits, ReadError, build, read_blob
+from transforms.reading import Content, Limits, Reader, ReadError, build, read_blob, read_whole
 from transforms.reading.tables import iso_date
 from transforms.records import Blob, DeadLetter, Document, Retraction
 
-#: How a blob is read: `read_blob`, or what does the same elsewhere.
-Reader = Callable[[Blob, Limits, str], Iterator[Document | Blob | DeadLetter]]
 Result = Document | Retraction | DeadLetter
 
 
@@ -72,14 +70,19 @@ def read_message(
     try:
         uri, blob = _open(message, limits)
     except ReadError as error:
-        yield _letter(message, message.place, ReadError(f"{message.place}: {error}"))
+        found = DeadLetter.of(message.place, "read", ReadError(f"{message.place}: {error}"))
+        yield found.of_message(message.place)
         return
     if blob is None:
         yield Retraction(uri, message.version)
     elif isinstance(blob, Document):
         yield replace(blob, version=message.version)
     else:
-        yield from _read_file(message, blob, limits, text_column, read)
+        for item in read_whole(blob, limits, text_column, read):
+            if isinstance(item, DeadLetter):
+                yield item.of_message(message.place)
+            else:
+                yield replace(item, version=message.version)
 
 
 def event_time(document: Document, message: Message) -> float | None:
@@ -164,24 +167,3 @@ def _checked(uri: object) -> str:
     except UnicodeEncodeError as error:
         raise ReadError("its URI holds half a character, and cannot be stored: name the document in UTF-8") from error
     return uri
-
-
-def _read_file(message: Message, blob: Blob, limits: Limits, text_column: str, read: Reader) -> Iterator[Result]:
-    """Documents of a file and of what is attached to it."""
-    blobs = [blob]
-    while blobs:
-        blob = blobs.pop()
-        try:
-            for item in read(blob, limits, text_column):
-                if isinstance(item, Blob):
-                    blobs.append(item)
-                elif isinstance(item, DeadLetter):
-                    yield item.of_message(message.place)
-                else:
-                    yield replace(item, version=message.version)
-        except ReadError as error:
-            yield _letter(message, blob.uri, error)
-
-
-def _letter(message: Message, uri: str, error: Exception) -> DeadLetter:
-    return DeadLetter.of(uri, "read", error).of_message(message.place)

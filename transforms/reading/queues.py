@@ -23,7 +23,7 @@ from apache_beam.transforms.window import TimestampedValue
 from transforms.counting import add_seconds
 from transforms.reading import Limits
 from transforms.reading.inputs import InputError
-from transforms.reading.isolation import IsolatedReader
+from transforms.reading.isolation import shared_reader
 from transforms.reading.messages import Message, event_time, of_kafka, of_pubsub, read_message
 from transforms.records import DeadLetter, Retraction
 
@@ -176,10 +176,7 @@ class _ReadDoFn(beam.DoFn):
         self._text_column, self._limits = text_column, limits
 
     def setup(self) -> None:
-        self._reader = IsolatedReader()
-
-    def teardown(self) -> None:
-        self._reader.close()
+        self._reader = shared_reader()
 
     def process(self, message: Message) -> Iterator[Any]:
         begin = time.perf_counter()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.reading.inputs import find_files
+from transforms.reading.inputs import find_files, folder_of
 
 Listing = dict[str, str]
 
@@ -35,7 +35,7 @@ class Watcher:
         self._patterns = list(patterns)
         ours = [_regex(pattern) for pattern in patterns]
         self.known = {path: stamp for path, stamp in known.items() if any(regex.match(path) for regex in ours)}
-        self._roots = {root: _identity(root) for root in map(_root, patterns) if "://" not in root}
+        self._roots = {root: _identity(root) for root in map(folder_of, patterns) if "://" not in root}
         self._before: Listing = {}
         self._missing: frozenset[str] = frozenset()
 
@@ -104,11 +104,6 @@ def being_written(path: str) -> bool:
 
 def _regex(pattern: str) -> re.Pattern[str]:
     return re.compile(FileSystems.get_filesystem(pattern).translate_pattern(pattern))
-
-
-def _root(pattern: str) -> str:
-    """The folder above the first part of a glob that is one."""
-    return os.path.dirname(re.split(r"[*?\[]", pattern, maxsplit=1)[0])
 
 
 def _identity(root: str) -> tuple[int, int] | None:
