@@ -1,4 +1,4 @@
-"""The command line of training: `python -m export_onnx train CONFIG.yaml` and its sisters."""
+"""The command line of training: `python -m export_onnx train CONFIG.yaml` and its sisters (docs/training.md)."""
 
 from __future__ import annotations
 
@@ -6,42 +6,53 @@ import argparse
 import json
 from pathlib import Path
 
-DATA = Path("../shared/data/open")
-
 
 def main() -> None:
-    """Parse the command line and run one recipe."""
+    """Parse the command line and run one step."""
+    options = _parser().parse_args()
+    try:
+        print(_run(options))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"python -m export_onnx: {error}") from error
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m export_onnx", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train, export, quantize and check a bundle; resumes where it stopped")
-    train.add_argument("config", type=Path)
-    train.add_argument("--data", type=Path, default=DATA, help="folder of the training sets (default: %(default)s)")
+    export = commands.add_parser("export", help="the bundle of the last epoch that `train` finished")
+    evaluate = commands.add_parser("evaluate", help="score a bundle on the dev or test parts of a config's data")
     encoder = commands.add_parser("sentence-encoder", help="export the encoder that linking uses")
     card = commands.add_parser("card", help="write a bundle's model card anew from its manifest")
-    card.add_argument("bundle", type=Path)
-    for command in (train, encoder):
+    for command in (train, export, evaluate):
+        command.add_argument("config", type=Path)
+        command.add_argument("--data", type=Path, help="folder that the config's paths start from (default: its own)")
+    for command in (train, export, encoder):
         command.add_argument("--work", type=Path, default=Path("build"), help="checkpoints and fp32 graphs")
-        command.add_argument("--target", type=Path, help="folder of the bundle (default: where the shipped one lies)")
-    options = parser.parse_args()
+        command.add_argument("--target", type=Path, help="folder of the bundle (default: among the shipped ones)")
+    for command in (train, export):
+        command.add_argument("--seed", type=int, help="instead of the config's")
+    evaluate.add_argument("--part", choices=("dev", "test"), default="dev")
+    for command in (evaluate, card):
+        command.add_argument("bundle", type=Path)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> object:
     if options.command == "card":
-        from export_onnx.card import model_card
+        from export_onnx.card import write_card
 
-        manifest = json.loads((options.bundle / "manifest.json").read_text(encoding="utf-8"))
-        (options.bundle / "MODEL_CARD.md").write_text(model_card(manifest), encoding="utf-8")
-        return
-    try:
-        print(_build(options))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"{parser.prog}: {error}") from error
-
-
-def _build(options: argparse.Namespace) -> Path:
+        return write_card(options.bundle)
     from export_onnx import recipes
 
-    if options.command == "train":
-        work = options.work / options.config.stem
-        return recipes.build_structure_bundle(options.config, options.data, work, options.target)
-    return recipes.build_sentence_encoder(options.work, options.target)
+    if options.command == "sentence-encoder":
+        return recipes.build_sentence_encoder(options.work, options.target)
+    if options.command == "evaluate":
+        scores = recipes.evaluate(options.config, options.data, options.bundle, options.part)
+        return json.dumps(scores, indent=1)
+    name = options.config.stem if options.seed is None else f"{options.config.stem}-{options.seed}"
+    step = recipes.build if options.command == "train" else recipes.export
+    return step(options.config, options.data, options.work / name, options.target, options.seed)
 
 
 if __name__ == "__main__":

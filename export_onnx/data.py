@@ -1,277 +1,230 @@
-"""Training data: each set's reader turns its files into `Example`s with the default schema's types.
+"""Training data: the sets that a recipe names, read, mapped to its types, split into parts; and the label space.
 
 The sets mark different things. An example says which types and relations its set does not mark, and which
 spans are only half known, so that the loss can marginalise over what is open (see `crf`, `training`).
-Formats, licences and sources: the data folder's README.
 """
 
 from __future__ import annotations
 
-import json
+import random
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from export_onnx import redocred
-from export_onnx.examples import ENTITY_TYPES, Example, Span, detokenized
-from transforms.records import VALUE_TYPES
+from export_onnx.config import DEV_EVERY, ConfigError, Part, Recipe, Source
+from export_onnx.examples import Example, LabelSpace, Span, without_overlaps
+from export_onnx.formats import FORMATS
+from transforms.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A set's examples by part, and what the manifest says of it."""
+    """A set's examples by part."""
 
-    name: str
-    licence: str
-    source: str
+    source: Source
     train: list[Example]
     dev: list[Example]
 
 
-Labels = dict[str, frozenset[str]]
+def load(recipe: Recipe, root: Path, schema: Schema | None = None) -> tuple[list[DataSet], LabelSpace]:
+    """The train and dev parts of every set of a recipe, and the label space that they span.
 
-
-def _labels(**types: str) -> Labels:
-    """Type → the set's own labels for it, turned around. A label may be named under several types."""
-    found: dict[str, set[str]] = {}
-    for name, labels in types.items():
-        for label in labels.split():
-            found.setdefault(label, set()).add(name)
-    return {label: frozenset(names) for label, names in found.items()}
-
-
-# What a set's own label means here; a label under several types is open between them.
-CROSSNER = _labels(
-    Person="person politician researcher writer scientist musicalartist",
-    Organisation="organisation politicalparty university band",
-    Location="location country",
-    Event="election event conference misc",
-    Product="product programlang misc",
-    Other="book poem magazine song album academicjournal award misc",
-)
-WNUT17 = _labels(
-    Person="person", Location="location", Organisation="corporation group", Product="product", Other="creative-work"
-)
-COARSE = _labels(Person="PER", Organisation="ORG", Location="LOC", Product="MISC", Event="MISC", Other="MISC")
-RE3D = _labels(
-    Person="Person",
-    Organisation="Organisation",
-    Location="Location Nationality",
-    Date="Temporal",
-    Money="Money",
-    Number="Quantity",
-    Product="Weapon MilitaryPlatform Vehicle",
-    Other="Nationality DocumentReference",
-)
-RE3D_RELATIONS = {
-    "CommWith": ("COMMUNICATED_WITH", False),
-    "CoLocated": ("LOCATED_IN", False),
-    "BelongsTo": ("MEMBER_OF", False),
-    "InChargeOf": ("LED_BY", True),
-}
-
-
-def load(root: Path) -> list[DataSet]:
-    """Every set of `root` (the folder `open/`), split into train and dev parts.
+    `schema` says which types a relation may join; what the training data join, without it.
 
     Raises:
-        ValueError: `root` is no folder, or a line of a set is malformed; says which.
+        ConfigError: a set has no such files, format or label; says which.
+        ValueError: a file is malformed; says where.
     """
-    if not root.is_dir():
-        raise ValueError(f"{root}: no such folder; name the one that holds the training sets with --data")
+    read = [_parts(recipe, source, root) for source in recipe.data]
+    space = _space(recipe, read, schema)
     return [
-        _redocred(root / "redocred"),
-        _re3d(root / "re3d"),
-        _crossner(root / "crossner"),
-        _wnut17(root / "wnut17"),
-        _btc(root / "btc"),
-        _sec_filings(root / "sec_filings"),
+        DataSet(source, *(_joined([_fitted(example, space) for example in part], source.join) for part in parts))
+        for source, parts in zip(recipe.data, read, strict=True)
+    ], space
+
+
+def load_part(recipe: Recipe, root: Path, part: str, space: LabelSpace) -> list[tuple[str, list[Example]]]:
+    """The examples of one part ("dev", "test") of the sets that name it, by set."""
+    found = []
+    for source in recipe.data:
+        wanted: Part | None = getattr(source, part)
+        if wanted:
+            examples = [_mapped(recipe, source, example) for example in _examples(source, wanted, root)]
+            found.append((source.name, [_fitted(example, space) for example in examples]))
+    if not found:
+        raise ConfigError(f"{recipe.path}: no set names files under {part!r}; add them")
+    return found
+
+
+def _parts(recipe: Recipe, source: Source, root: Path) -> tuple[list[Example], list[Example]]:
+    train = _examples(source, source.train, root)
+    if source.dev:
+        dev = _examples(source, source.dev, root)
+    else:
+        dev = [example for row, example in enumerate(train) if row % DEV_EVERY == DEV_EVERY - 1]
+        train = [example for row, example in enumerate(train) if row % DEV_EVERY != DEV_EVERY - 1]
+    if not train:
+        raise ConfigError(f"{recipe.path}: set {source.name!r} has no training examples; check its files and rows")
+    return [_mapped(recipe, source, e) for e in train], [_mapped(recipe, source, e) for e in dev]
+
+
+def _examples(source: Source, part: Part, root: Path) -> list[Example]:
+    if source.format not in FORMATS:
+        raise ConfigError(f"set {source.name!r}: no format {source.format!r}; known are {', '.join(FORMATS)}")
+    examples: list[Example] = []
+    for pattern in part.files:
+        paths = sorted(root.glob(pattern))
+        if not paths:
+            raise ConfigError(f"set {source.name!r}: no file {root / pattern}; mend the path, or give --data FOLDER")
+        for path in paths:
+            try:
+                examples += FORMATS[source.format](path, source)
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(f"{path}: cannot be read ({error}); give a text file in UTF-8") from error
+    first, stop = part.rows or (0, len(examples))
+    taken = enumerate(examples[first:stop])
+    number = zlib.crc32 if part.by == "key" else None
+    return [
+        example for row, example in taken if (number(example.key.encode()) if number else row) % part.every in part.keep
     ]
 
 
-def _redocred(folder: Path) -> DataSet:
-    documents = json.loads((folder / "train_500docs.json").read_text(encoding="utf-8"))
-    # The last 50 are kept for a later test and are never read here; the 50 before them tune.
-    train, dev = documents[:400], documents[400:450]
-    return DataSet(
-        "redocred",
-        "MIT",
-        "Re-DocRED (Tan et al. 2022)",
-        [redocred.example(document) for document in train],
-        [redocred.example(document) for document in dev],
+def _mapped(recipe: Recipe, source: Source, example: Example) -> Example:
+    """The example with our types for the set's labels; spans without a type go, and their relations with them."""
+    place: dict[int, int] = {}
+    spans: list[Span] = []
+    for index, span in enumerate(example.spans):
+        found = _meaning(source, span, example.text)
+        if found:
+            place[index] = len(spans)
+            spans.append(found)
+
+    def kept(rows: Iterable[tuple[int, str, int]]) -> tuple[tuple[int, str, int], ...]:
+        return tuple(
+            (place[head], recipe.rename.get(name, name), place[tail])
+            for head, name, tail in rows
+            if head in place and tail in place
+        )
+
+    return replace(
+        example,
+        spans=tuple(spans),
+        relations=kept(example.relations),
+        unclear=kept(example.unclear),
+        unmarked=frozenset(source.unmarked),
     )
 
 
-def _crossner(folder: Path) -> DataSet:
-    unmarked = VALUE_TYPES
-
-    def read(part: str) -> list[Example]:
-        return [
-            example
-            for path in sorted(folder.glob(f"*/{part}.txt"))
-            for example in conll(path, CROSSNER, unmarked, one_document=False)
-        ]
-
-    return DataSet("crossner", "MIT", "CrossNER (Liu et al. 2021), text from Wikipedia", read("train"), read("dev"))
-
-
-def _wnut17(folder: Path) -> DataSet:
-    unmarked = VALUE_TYPES | {"Event", "Other"}
-    parts = [conll(folder / f"{part}.conll", WNUT17, unmarked, one_document=False) for part in ("train", "dev")]
-    return DataSet("wnut17", "CC-BY 4.0", "WNUT 2017 (Derczynski et al. 2017)", *parts)
-
-
-def _btc(folder: Path) -> DataSet:
-    unmarked = frozenset(ENTITY_TYPES) - {"Person", "Organisation", "Location"}
-    train = [
-        example for part in "befg" for example in conll(folder / f"{part}.conll", COARSE, unmarked, one_document=False)
-    ]
-    dev = conll(folder / "a.conll", COARSE, unmarked, one_document=False)
-    return DataSet("btc", "CC-BY 4.0", "Broad Twitter Corpus (Derczynski et al. 2016), part a is dev", train, dev)
-
-
-def _sec_filings(folder: Path) -> DataSet:
-    unmarked = VALUE_TYPES
-    # "Borrower" and "Lender" are tagged as persons there: roles, not names. They are left open.
-    roles = frozenset({"borrower", "lender"})
-    documents = conll(folder / "train_FIN5.txt", COARSE, unmarked, one_document=True, not_names=roles)
-    dev = [document for index, document in enumerate(documents) if index % 5 == 4]
-    train = [document for index, document in enumerate(documents) if index % 5 != 4]
-    return DataSet("sec_filings", "CC-BY 3.0", "SEC credit agreements (Salinas Alvarado et al. 2015)", train, dev)
-
-
-def _re3d(folder: Path) -> DataSet:
-    train: list[Example] = []
-    dev: list[Example] = []
-    for path in sorted(folder.glob("*/documents.jsonl")):
-        mentions = _by_document(path.parent / "entities.jsonl")
-        relations = _by_document(path.parent / "relations.jsonl")
-        for document in _json_lines(path):
-            key = document["_id"]
-            example = _re3d_example(document["text"], mentions.get(key, []), relations.get(key, []))
-            (dev if zlib.crc32(key.encode()) % 5 == 0 else train).append(example)
-    licence = "Open Government Licence, CC-BY 3.0 AU and US public domain, by source"
-    return DataSet("re3d", licence, "re3d (Dstl 2017); a fifth of the documents, by hash, is dev", train, dev)
-
-
-def _re3d_example(text: str, entities: Sequence[dict[str, Any]], links: Sequence[dict[str, Any]]) -> Example:
-    spans: dict[tuple[int, int], Span] = {}
-    for entity in entities:
-        types = RE3D.get(entity["type"])
-        start, end = int(entity["begin"]), int(entity["end"])
-        if not types or end <= start:
-            continue
-        start = _skip_article(text, start, end)
-        named = any(c.isupper() or c.isdigit() for c in text[start:end]) or types & VALUE_TYPES
-        spans[int(entity["begin"]), int(entity["end"])] = Span(start, end, types, bool(named))
-    kept = _without_overlaps(spans.values())
-    index = {(span.start, span.end): i for i, span in enumerate(kept)}
-    relations = []
-    for link in links:
-        mapped = RE3D_RELATIONS.get(link["type"])
-        ends = [spans.get((int(link[f"{side}Begin"]), int(link[f"{side}End"]))) for side in ("source", "target")]
-        if mapped and all(ends):
-            name, swapped = mapped
-            head, tail = (index.get((end.start, end.end)) for end in ends if end)
-            if head is not None and tail is not None:
-                relations.append((tail, name, head) if swapped else (head, name, tail))
-    marked = frozenset(name for name, _ in RE3D_RELATIONS.values())
-    return Example(text, (), tuple(kept), frozenset({"Event", "Other"}), tuple(relations), (), marked)
-
-
-def _skip_article(text: str, start: int, end: int) -> int:
-    for article in ("the ", "The ", "a ", "A ", "an "):
-        if text.startswith(article, start) and start + len(article) < end:
-            return start + len(article)
-    return start
-
-
-def _without_overlaps(spans: Iterable[Span]) -> list[Span]:
-    """Longest spans first; a span that overlaps a kept one is dropped. No order of hashes decides a tie."""
-    kept: list[Span] = []
-    for span in sorted(set(spans), key=lambda s: (s.start - s.end, s.start, sorted(s.types))):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return sorted(kept, key=lambda s: s.start)
-
-
-def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.strip():
-            yield json.loads(line)
-
-
-def _by_document(path: Path) -> dict[str, list[dict[str, Any]]]:
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for row in _json_lines(path):
-        rows.setdefault(row["documentId"], []).append(row)
-    return rows
-
-
-def conll(
-    path: Path,
-    labels: Labels,
-    unmarked: frozenset[str],
-    *,
-    one_document: bool,
-    not_names: frozenset[str] = frozenset(),
-) -> list[Example]:
-    """Read CoNLL columns (token first, tag last; IOB1 or BIO).
-
-    A label that `labels` does not name leaves its words open between O and `Other`. With `one_document`,
-    -DOCSTART- lines end an example of many sentences; without, each sentence is an example.
-
-    Raises:
-        ValueError: a line has no tag; says which.
-    """
-    documents: list[list[list[tuple[str, str]]]] = [[]]
-    sentence: list[tuple[str, str]] = []
-    for number, line in enumerate([*path.read_text(encoding="utf-8").split("\n"), ""], start=1):
-        columns = line.split()
-        if not columns:
-            if sentence:
-                documents[-1].append(sentence)
-            sentence = []
-        elif columns[0] == "-DOCSTART-":
-            documents.append([])
-        elif len(columns) == 1 and not line.split("\t")[0].strip():
-            continue  # a blank as token: nothing to tag
-        elif len(columns) < 2:
-            raise ValueError(f"{path}, line {number}: a token and its tag are needed, found {line!r}")
+def _meaning(source: Source, span: Span, text: str) -> Span | None:
+    if source.labels is None:
+        types, known = span.types, span.known
+    else:
+        (label,) = span.types
+        if label in source.labels:
+            types, known = frozenset(source.labels[label]), span.known
+        elif source.rest is None:
+            raise ConfigError(
+                f"set {source.name!r}: its label {label!r} is not under 'labels'; add it there, or say under 'rest' "
+                "what such labels may mean ([] for nothing)"
+            )
         else:
-            sentence.append((columns[0], columns[-1]))
-    groups = documents if one_document else [[sentence] for document in documents for sentence in document]
-    return [_conll_example(group, labels, unmarked, not_names) for group in groups if group]
+            types, known = frozenset(source.rest), False
+    if text[span.start : span.end].lower() in source.doubtful:
+        known = False
+    return Span(span.start, span.end, types, known) if types else None
 
 
-def _conll_example(
-    sentences: Sequence[Sequence[tuple[str, str]]],
-    labels: Labels,
-    unmarked: frozenset[str],
-    not_names: frozenset[str],
-) -> Example:
-    text, bounds, words = detokenized([[token for token, _ in sentence] for sentence in sentences])
-    spans: list[Span] = []
-    for sentence, offsets in zip(sentences, words, strict=True):
-        for first, last, label in tagged_spans([tag for _, tag in sentence]):
-            types = labels.get(label, frozenset({"Other"}))
-            start, end = offsets[first][0], offsets[last - 1][1]
-            known = label in labels and text[start:end].lower() not in not_names
-            spans.append(Span(start, end, types, known))
-    return Example(text, tuple(bounds), tuple(spans), unmarked, (), (), frozenset())
+def _space(recipe: Recipe, read: Sequence[tuple[list[Example], list[Example]]], schema: Schema | None) -> LabelSpace:
+    examples = list(chain.from_iterable(part for parts in read for part in parts))
+    held = {name for example in examples for span in example.spans for name in span.types}
+    layers = recipe.layers or (tuple(sorted(held)),)
+    listed = list(chain.from_iterable(layers))
+    if missing := held - set(listed):
+        raise ConfigError(
+            f"{recipe.path}: field 'layers': the data hold {min(missing)!r}, which no layer lists; add it"
+        )
+    if len(set(listed)) < len(listed):
+        raise ConfigError(f"{recipe.path}: field 'layers': a type is listed twice; a type has one layer")
+    names = {name for example in examples for _, name, _ in example.relations}
+    relations = recipe.relations or tuple(sorted(names))
+    if missing := names - set(relations):
+        raise ConfigError(f"{recipe.path}: field 'relations': the data hold {min(missing)!r}; add it")
+    if schema:
+        joined = frozenset(
+            (head, name, tail)
+            for name in relations
+            if name in schema.relations
+            for head in schema.relations[name].head
+            for tail in schema.relations[name].tail
+        )
+    else:
+        joined = frozenset(_seen(examples))
+    return LabelSpace(layers, relations, joined)
 
 
-def tagged_spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """(first, last + 1, label) of each span of IOB1 or BIO tags."""
-    spans: list[tuple[int, int, str]] = []
-    open_from, label = 0, ""
-    for position, tag in enumerate([*tags, "O"]):
-        inside = tag.startswith("I-") and tag[2:] == label
-        if label and not inside:
-            spans.append((open_from, position, label))
-            label = ""
-        if tag != "O" and not inside:
-            open_from, label = position, tag[2:]
-    return spans
+def _seen(examples: Iterable[Example]) -> Iterator[tuple[str, str, str]]:
+    for example in examples:
+        for head, name, tail in example.relations:
+            for first in example.spans[head].types:
+                for second in example.spans[tail].types:
+                    yield first, name, second
+
+
+def _fitted(example: Example, space: LabelSpace) -> Example:
+    """The example with the mentions of each layer free of overlaps (the longest stay), in their order."""
+    layer = {name: place for place, names in enumerate(space.layers) for name in names}
+    by_layer: dict[int, list[Span]] = {}
+    for span in example.spans:
+        by_layer.setdefault(layer[min(span.types)], []).append(span)
+    kept = {span for spans in by_layer.values() for span in without_overlaps(spans)}
+    order = sorted(
+        (index for index, span in enumerate(example.spans) if span in kept),
+        key=lambda index: (example.spans[index].start, -example.spans[index].end, index),
+    )
+    seen: dict[Span, int] = {}
+    place: dict[int, int] = {}
+    for index in order:
+        place[index] = seen.setdefault(example.spans[index], len(seen))
+
+    def moved(rows: Iterable[tuple[int, str, int]]) -> tuple[tuple[int, str, int], ...]:
+        return tuple((place[h], name, place[t]) for h, name, t in rows if h in place and t in place)
+
+    return replace(example, spans=tuple(seen), relations=moved(example.relations), unclear=moved(example.unclear))
+
+
+def _joined(examples: Sequence[Example], most: int) -> list[Example]:
+    """Runs of one to `most` examples put one below the other, a blank line between them; fixed by their number."""
+    if most <= 1:
+        return list(examples)
+    chooser = random.Random(len(examples))
+    found: list[Example] = []
+    first = 0
+    while first < len(examples):
+        count = chooser.randint(1, most)
+        found.append(_below(examples[first : first + count]))
+        first += count
+    return found
+
+
+def _below(examples: Sequence[Example]) -> Example:
+    text, spans, sentences = "", list[Span](), list[tuple[int, int]]()
+    relations: list[tuple[int, str, int]] = []
+    unclear: list[tuple[int, str, int]] = []
+    for example in examples:
+        shift, count = len(text), len(spans)
+        spans += [replace(span, start=span.start + shift, end=span.end + shift) for span in example.spans]
+        bounds = example.sentences or ((0, len(example.text)),)
+        sentences += [(start + shift, end + shift) for start, end in bounds]
+        relations += [(head + count, name, tail + count) for head, name, tail in example.relations]
+        unclear += [(head + count, name, tail + count) for head, name, tail in example.unclear]
+        text += example.text + "\n\n"
+    return replace(
+        examples[0],
+        text=text,
+        spans=tuple(spans),
+        sentences=tuple(sentences),
+        relations=tuple(relations),
+        unclear=tuple(unclear),
+    )

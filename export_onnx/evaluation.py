@@ -1,20 +1,25 @@
-"""Entity and relation F1 on dev parts, from any function that runs the two graphs (torch or ONNX Runtime)."""
+"""Entity and relation F1: on gold mentions (the heads by themselves), and as the pipeline runs a bundle."""
 
 from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from export_onnx.examples import RELATIONS, Span
-from export_onnx.windows import TrainingBatch, TrainingWindow, collate
-from transforms.decoding import CrfScores, labelled_spans, part_sentences, viterbi
+from export_onnx.examples import LabelSpace, Span
+from export_onnx.windows import TrainingWindow, collate
+from transforms.bundle import Bundle
+from transforms.decoding import by_layer, labelled_spans, part_sentences, viterbi
+from transforms.relations import WindowMention, relate
+from transforms.schema import Schema
+from transforms.tagging import tag
 
-#: A batch → emissions [B, W, L] and relation logits [B, P, 1 + R].
-Forward = Callable[[TrainingBatch], tuple[np.ndarray, np.ndarray]]
+#: Windows that are run side by side.
+_GROUP = 16
 
 
 @dataclass(slots=True)
@@ -43,39 +48,158 @@ class Counts:
 
 
 Scored = tuple[np.ndarray, np.ndarray]
+ByType = dict[str, Counts]
 
 
-def run(
-    windows: Sequence[TrainingWindow], forward: Forward, crf: CrfScores
-) -> tuple[dict[str, dict[str, Counts]], Scored]:
-    """Entity counts by set and type (and `all`), and the margins and targets [N, R] of all pairs."""
-    counts: dict[str, dict[str, Counts]] = defaultdict(lambda: defaultdict(Counts))
-    margins, targets = [], []
+def total(rows: Iterable[Counts]) -> Counts:
+    """The sum."""
+    found = Counts()
+    for row in rows:
+        found.add(row.right, row.found, row.true)
+    return found
+
+
+def on_gold(bundle: Bundle, windows: Sequence[TrainingWindow], space: LabelSpace) -> tuple[dict[str, ByType], Scored]:
+    """Entity counts by set and type (and `all`), and the margins and targets [N, R] of all pairs of gold mentions."""
+    counts: dict[str, ByType] = defaultdict(lambda: defaultdict(Counts))
+    margins, targets = [np.zeros((0, len(space.relations)))], [np.zeros((0, len(space.relations)), dtype=np.int64)]
     chooser = random.Random(0)
-    order = sorted(windows, key=lambda w: len(w.tokens))
-    for first in range(0, len(order), 16):
-        batch = collate(order[first : first + 16], chooser)
-        emissions, logits = forward(batch)
-        part_sentences(crf, emissions, [window.tokens.sentences for window in batch.windows])
-        paths = viterbi(crf, emissions, batch.words.numpy())
-        for window, path in zip(batch.windows, paths, strict=True):
-            found = labelled_spans(crf.labels, path[: len(window.tokens.starts)])
-            _count(counts[window.source], window, found)
-        real = batch.real.numpy()
-        margins.append((logits[..., 1:] - logits[..., :1])[real])
-        targets.append(batch.targets.numpy()[real])
+    for group in _groups(windows):
+        batch = collate(group, space, chooser)
+        feed = {n: x.numpy() for n, x in zip(("ids", "shapes", "mask", "starts"), batch.inputs, strict=True)}
+        emissions, states = bundle.tagger.run(None, feed)
+        found: list[list[tuple[int, int, str]]] = [[] for _ in group]
+        for crf, scores in zip(bundle.layers, by_layer(bundle.layers, emissions), strict=True):
+            part_sentences(crf, scores, [window.tokens.sentences for window in group])
+            for row, path in enumerate(viterbi(crf, scores, batch.words.numpy())):
+                found[row] += labelled_spans(crf.labels, path[: len(group[row].tokens.starts)])
+        for window, spans in zip(group, found, strict=True):
+            _count(counts[window.source], window, spans)
+        if bundle.relations is not None:
+            pairs = {"words": batch.words, "mentions": batch.mentions, "types": batch.types, "pairs": batch.pairs}
+            (logits,) = bundle.relations.run(None, {"states": states, **{n: x.numpy() for n, x in pairs.items()}})
+            real = batch.real.numpy()
+            margins.append((logits[..., 1:] - logits[..., :1])[real])
+            targets.append(batch.targets.numpy()[real])
     return counts, (np.concatenate(margins), np.concatenate(targets))
 
 
-def _count(counts: dict[str, Counts], window: TrainingWindow, found: Sequence[tuple[int, int, str]]) -> None:
-    gold = {(int(f), int(t)): span for (f, t), span in zip(window.mentions, window.spans, strict=True)}
-    open_spans = [place for place, span in gold.items() if not span.known]
-    for span in gold.values():
-        if span.known:
-            _add(counts, _primary(span), true=1)
+def _groups(windows: Sequence[TrainingWindow]) -> Iterator[list[TrainingWindow]]:
+    order = sorted(windows, key=lambda w: len(w.tokens))
+    for first in range(0, len(order), _GROUP):
+        yield order[first : first + _GROUP]
+
+
+@dataclass(slots=True)
+class Report:
+    """What a bundle found on its own, by type and by relation; `words` are those whose labels are all right."""
+
+    entities: ByType = field(default_factory=lambda: defaultdict(Counts))
+    relations: ByType = field(default_factory=lambda: defaultdict(Counts))
+    words: Counts = field(default_factory=Counts)
+    windows: Counts = field(default_factory=Counts)
+
+    def scores(self) -> dict[str, Any]:
+        """In per cent. Of words and windows (all mentions right, none too many), precision is accuracy."""
+        return {
+            "entities": {name: c.scores() for name, c in sorted(self.entities.items())},
+            "relations": {name: c.scores() for name, c in sorted(self.relations.items())},
+            "words": self.words.scores()["precision"],
+            "windows": self.windows.scores()["precision"],
+        }
+
+
+def by_pipeline(bundle: Bundle, schema: Schema, windows: Sequence[TrainingWindow], space: LabelSpace) -> Report:
+    """Tag and relate as the pipeline does. A relation is right if both mentions are, span and type (strict)."""
+    report = Report()
+    for group in _groups(windows):
+        tokens = [window.tokens for window in group]
+        tagged = tag(bundle, tokens)
+        mentions = [
+            [
+                WindowMention(span, schema.type_of_label[span.label], bundle.types.index(span.label))
+                for span in sorted(spans, key=lambda span: (span.first, -span.last))
+                if span.label in schema.type_of_label
+            ]
+            for spans in tagged.spans
+        ]
+        for window, found, relations in zip(
+            group, mentions, relate(bundle, schema, tagged, tokens, mentions), strict=True
+        ):
+            spans = [(m.span.first, m.span.last, m.span.label) for m in found]
+            _count(report.entities, window, spans)
+            _count_words(report, window, spans, space)
+            _count_facts(report.relations, window, [(spans[r.head], r.name, spans[r.tail]) for r in relations], space)
+    return report
+
+
+def _count_words(
+    report: Report, window: TrainingWindow, found: Sequence[tuple[int, int, str]], space: LabelSpace
+) -> None:
+    """Of each word, its type in each layer; where a mention begins is not asked."""
+    width, layers = len(window.tokens.starts), len(space.layers)
+    layer = {name: place for place, names in enumerate(space.layers) for name in names}
+    said, true = np.full((width, layers), "", dtype=object), np.full((width, layers), "", dtype=object)
     for first, last, name in found:
-        match = gold.get((first, last))
-        if match is not None and match.known and name in match.types:
+        said[first:last, layer[name]] = name
+    for (first, last), span in zip(window.mentions.tolist(), window.spans, strict=True):
+        name = min(span.types)
+        true[first:last, layer[name]] = name
+    right = (said == true).all(axis=1)
+    report.words.add(int(right.sum()), width, width)
+    gold = {(int(f), int(t), min(s.types)) for (f, t), s in zip(window.mentions, window.spans, strict=True)}
+    report.windows.add(int(set(found) == gold), 1, 1)
+
+
+_Mention = tuple[int, int, str]
+
+
+def _count_facts(
+    counts: ByType, window: TrainingWindow, found: Sequence[tuple[_Mention, str, _Mention]], space: LabelSpace
+) -> None:
+    gold: dict[tuple[tuple[int, int, frozenset[str]], str, tuple[int, int, frozenset[str]]], int] = {}
+    ends = [
+        (int(first), int(last), span.types) for (first, last), span in zip(window.mentions, window.spans, strict=True)
+    ]
+    for (head, tail), row in zip(window.pairs.tolist(), window.targets, strict=True):
+        for column in np.flatnonzero(row):
+            gold[ends[head], space.relations[column], ends[tail]] = int(row[column])
+    for fact, value in gold.items():
+        if value == 1:
+            _add(counts, fact[1], true=1)
+    for head_found, name, tail_found in found:
+        if name not in window.marked:
+            continue
+        value = max(
+            (
+                value
+                for (head, other, tail), value in gold.items()
+                if other == name and _same(head, head_found) and _same(tail, tail_found)
+            ),
+            default=0,
+        )
+        if value == 1:
+            _add(counts, name, right=1, found=1)
+        elif value == 0:
+            _add(counts, name, found=1)
+
+
+def _same(gold: tuple[int, int, frozenset[str]], found: _Mention) -> bool:
+    return gold[:2] == found[:2] and found[2] in gold[2]
+
+
+def _count(counts: ByType, window: TrainingWindow, found: Sequence[tuple[int, int, str]]) -> None:
+    gold: dict[tuple[int, int], list[Span]] = defaultdict(list)
+    for (first, last), span in zip(window.mentions.tolist(), window.spans, strict=True):
+        gold[first, last].append(span)
+    open_spans = [place for place, spans in gold.items() if not all(span.known for span in spans)]
+    for spans in gold.values():
+        for span in spans:
+            if span.known:
+                _add(counts, _primary(span), true=1)
+    for first, last, name in found:
+        match = next((span for span in gold.get((first, last), ()) if span.known and name in span.types), None)
+        if match is not None:
             _add(counts, _primary(match), right=1, found=1)
         elif name in window.unmarked or any(f < last and first < t for f, t in open_spans):
             continue  # the set cannot say whether this is right
@@ -83,20 +207,20 @@ def _count(counts: dict[str, Counts], window: TrainingWindow, found: Sequence[tu
             _add(counts, name, found=1)
 
 
-def _add(counts: dict[str, Counts], name: str, right: int = 0, found: int = 0, true: int = 0) -> None:
+def _add(counts: ByType, name: str, right: int = 0, found: int = 0, true: int = 0) -> None:
     counts[name].add(right, found, true)
     counts["all"].add(right, found, true)
 
 
 def _primary(span: Span) -> str:
-    return "Other" if len(span.types) > 1 else next(iter(span.types))
+    return max(span.types) if len(span.types) == 1 else "one of several"
 
 
-def relation_counts(scored: Scored, thresholds: Mapping[str, float]) -> dict[str, Counts]:
+def relation_counts(scored: Scored, relations: Sequence[str], thresholds: Mapping[str, float]) -> ByType:
     """Counts by relation, and `all`, of pairs whose margin over the threshold class passes `thresholds`."""
     margins, targets = scored
-    counts: dict[str, Counts] = defaultdict(Counts)
-    for column, name in enumerate(RELATIONS):
+    counts: ByType = defaultdict(Counts)
+    for column, name in enumerate(relations):
         known = targets[:, column] >= 0
         found = (margins[:, column] > thresholds[name]) & known
         true = targets[:, column] == 1
@@ -106,27 +230,23 @@ def relation_counts(scored: Scored, thresholds: Mapping[str, float]) -> dict[str
     return counts
 
 
-def tune_thresholds(scored: Scored, least: int = 8, precise: float = 50.0) -> dict[str, float]:
+def tune_thresholds(scored: Scored, relations: Sequence[str], precise: float, least: int = 8) -> dict[str, float]:
     """The margin for each relation, tuned on these pairs: its own if it has `least` of them, else one for all.
 
     Of the margins with a precision of at least `precise` per cent, the one with the best F1; where none has, the
     most precise one: a graph bears a missing fact better than a wrong one.
     """
     grid = [float(x) for x in np.arange(-2.0, 4.01, 0.25)]
-    by_value = {value: relation_counts(scored, dict.fromkeys(RELATIONS, value)) for value in grid}
+    by_value = {value: relation_counts(scored, relations, dict.fromkeys(relations, value)) for value in grid}
 
     def quality(names: Sequence[str], value: float) -> tuple[float, float, float]:
-        pooled = Counts()
-        for name in names:
-            found = by_value[value][name]
-            pooled.add(found.right, found.found, found.true)
-        scores = pooled.scores()
+        scores = total(by_value[value][name] for name in names).scores()
         # Of equal scores the one nearest to the model's own threshold.
         return min(scores["precision"], precise), scores["f1"], -abs(value)
 
     def best(names: Sequence[str]) -> float:
         return max(grid, key=lambda value: quality(names, value))
 
-    common = best(RELATIONS)
-    support = {name: int((scored[1][:, column] == 1).sum()) for column, name in enumerate(RELATIONS)}
-    return {name: best([name]) if support[name] >= least else common for name in RELATIONS}
+    common = best(relations)
+    support = {name: int((scored[1][:, column] == 1).sum()) for column, name in enumerate(relations)}
+    return {name: best([name]) if support[name] >= least else common for name in relations}

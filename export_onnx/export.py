@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.preprocess import quant_pre_process
 from torch import Tensor, nn
 
-from export_onnx.architecture import Encoder
+from export_onnx.architecture import Encoder, RelationHead
 from export_onnx.training import Network
 from transforms.bundle import MANIFEST, digest, open_session
 
@@ -40,10 +39,10 @@ def export_tagger(network: Network, path: Path) -> None:
     _export(tagger, inputs, path, ["ids", "shapes", "mask", "starts"], ["emissions", "states"], names)
 
 
-def export_relations(network: Network, path: Path) -> None:
+def export_relations(head: RelationHead, path: Path) -> None:
     """`relations.onnx`, fp32: see `RelationHead.forward`."""
-    head = network.relations.eval()
-    states = torch.randn(2, 9, network.tagger.emission.in_features)
+    head = head.eval()
+    states = torch.randn(2, 9, head.key.in_features)
     mentions = torch.tensor([[[0, 2], [3, 4], [5, 9]]] * 2)
     inputs = (
         states,
@@ -128,12 +127,8 @@ def quantize(source: Path, target: Path) -> None:
     prepared.unlink()
 
 
-def write_bundle(folder: Path, files: Mapping[str, Path], manifest: dict[str, Any]) -> None:
-    """Copy files into a bundle's folder and write the manifest that vouches for them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, source in files.items():
-        if source != folder / name:
-            shutil.copyfile(source, folder / name)
+def write_bundle(folder: Path, files: Sequence[str], manifest: Mapping[str, Any]) -> None:
+    """Write the manifest that vouches for the files of a bundle's folder."""
     content = {
         **manifest,
         "opset": OPSET,

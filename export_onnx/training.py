@@ -5,10 +5,8 @@ Relation loss: adaptive thresholding (Zhou et al. 2021, ATLOP, eq. 6–8), with 
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,47 +15,32 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from export_onnx.architecture import Encoder, RelationHead, Tagger
+from export_onnx.config import Recipe
 from export_onnx.crf import Crf, bio_labels
-from export_onnx.examples import ENTITY_TYPES, RELATIONS
+from export_onnx.examples import LabelSpace
 from export_onnx.windows import POSITIVE, TrainingBatch, TrainingWindow, batches, collate
 from transforms.features import SHAPES
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a config file sets. Sizes in subtokens, rates per step."""
-
-    name: str
-    version: str
-    seed: int = 13
-    epochs: int = 5
-    window: int = 128
-    budget: int = 2048
-    encoder_rate: float = 1e-4
-    head_rate: float = 1e-3
-    warmup: int = 100
-    recase: float = 0.08
-    relation_weight: float = 3.0
-    repeat: dict[str, int] | None = None
-    most: dict[str, int] | None = None
-
-
 class Network(nn.Module):
-    """Everything that is trained together."""
+    """Everything that is trained together: one encoder, a tagger with a CRF for each layer, a relation head."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, config: dict[str, Any], space: LabelSpace) -> None:
         super().__init__()
-        labels = bio_labels(ENTITY_TYPES)
         hidden = int(config["hidden_size"])
-        self.tagger = Tagger(Encoder(config, len(SHAPES)), hidden, len(labels))
-        self.crf = Crf(labels)
-        self.relations = RelationHead(hidden, len(ENTITY_TYPES), len(RELATIONS))
+        self.tagger = Tagger(Encoder(config, len(SHAPES)), hidden, space.width)
+        self.crfs = nn.ModuleList(Crf(bio_labels(layer)) for layer in space.layers)
+        self.relations = RelationHead(hidden, len(space.types), len(space.relations)) if space.relations else None
+        self.space = space
 
     def losses(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
         """CRF loss a word, relation loss a pair."""
         emissions, states = self.tagger(*batch.inputs)
-        tagging = self.crf.loss(emissions, batch.allowed, batch.words) * len(batch.words) / batch.words.sum()
-        if not batch.real.any():
+        widths = [1 + 2 * len(layer) for layer in self.space.layers]
+        parts = zip(self.crfs, torch.split(emissions, widths, 2), torch.split(batch.allowed, widths, 2), strict=True)
+        a_sequence = torch.stack([crf.loss(scores, allowed, batch.words) for crf, scores, allowed in parts]).sum()  # type: ignore[operator]
+        tagging = a_sequence * len(batch.words) / batch.words.sum()
+        if self.relations is None or not batch.real.any():
             return tagging, torch.zeros(())
         logits = self.relations(states, batch.words, batch.mentions, batch.types, batch.pairs)
         return tagging, adaptive_threshold_loss(logits[batch.real], batch.targets[batch.real])
@@ -77,14 +60,15 @@ def adaptive_threshold_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 def epoch_windows(recipe: Recipe, windows: list[TrainingWindow], chooser: random.Random) -> list[TrainingWindow]:
     """The windows of one epoch: some sets repeated, large ones sampled."""
+    rules = {source.name: source for source in recipe.data}
     by_source: dict[str, list[TrainingWindow]] = {}
     for window in windows:
         by_source.setdefault(window.source, []).append(window)
     chosen: list[TrainingWindow] = []
     for source, rows in by_source.items():
-        limit = (recipe.most or {}).get(source, len(rows))
-        picked = chooser.sample(rows, min(limit, len(rows)))
-        chosen += picked * (recipe.repeat or {}).get(source, 1)
+        most = rules[source].most
+        picked = chooser.sample(rows, len(rows) if most is None else min(most, len(rows)))
+        chosen += picked * rules[source].repeat
     return chosen
 
 
@@ -98,7 +82,9 @@ def train(recipe: Recipe, network: Network, windows: list[TrainingWindow], work:
     heads = [p for n, p in network.named_parameters() if not n.startswith("tagger.encoder") or "shapes" in n]
     encoder = [p for n, p in network.named_parameters() if n.startswith("tagger.encoder") and "shapes" not in n]
     optimizer = torch.optim.AdamW(
-        [{"params": encoder, "lr": recipe.encoder_rate}, {"params": heads, "lr": recipe.head_rate}], weight_decay=0.01
+        [{"params": encoder, "lr": recipe.encoder_rate}, {"params": heads, "lr": recipe.head_rate}],
+        weight_decay=0.01,
+        fused=True,
     )
     total = sum(map(len, groups))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -108,7 +94,7 @@ def train(recipe: Recipe, network: Network, windows: list[TrainingWindow], work:
     first = 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
-        if state["recipe"] == json.dumps(asdict(recipe), sort_keys=True):
+        if state["recipe"] == repr(recipe):
             network.load_state_dict(state["network"])
             optimizer.load_state_dict(state["optimizer"])
             schedule.load_state_dict(state["schedule"])
@@ -116,16 +102,16 @@ def train(recipe: Recipe, network: Network, windows: list[TrainingWindow], work:
     for epoch in range(first, recipe.epochs):
         torch.manual_seed(recipe.seed + epoch)
         means = _epoch(recipe, network, groups[epoch], optimizer, schedule, random.Random(recipe.seed + epoch), epoch)
-        torch.save(
-            {
-                "recipe": json.dumps(asdict(recipe), sort_keys=True),
-                "epoch": epoch + 1,
-                "network": network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(),
-            },
-            checkpoint,
-        )
+        state = {
+            "recipe": repr(recipe),
+            "epoch": epoch + 1,
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "schedule": schedule.state_dict(),
+        }
+        # Whole or not at all: a kill leaves the epoch before.
+        torch.save(state, checkpoint.with_suffix(".part"))
+        checkpoint.with_suffix(".part").replace(checkpoint)
         yield {"epoch": epoch + 1, **means}
 
 
@@ -142,9 +128,9 @@ def _epoch(
     tagging_sum = relation_sum = 0.0
     bar = tqdm(groups, desc=f"epoch {epoch + 1}/{recipe.epochs}", unit="batch", mininterval=5)
     for step, group in enumerate(bar, start=1):
-        tagging, relation = network.losses(collate(group, chooser, recase=recipe.recase))
+        tagging, relation = network.losses(collate(group, network.space, chooser, recase=recipe.recase))
         optimizer.zero_grad()
-        (10.0 * tagging + recipe.relation_weight * relation).backward()  # type: ignore[no-untyped-call]
+        (recipe.tagging_weight * tagging + recipe.relation_weight * relation).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()

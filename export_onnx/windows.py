@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from export_onnx.examples import ENTITY_TYPES, RELATIONS, Example, Span
+from export_onnx.examples import Example, LabelSpace, Span
 from transforms.features import WindowTokens, letter_shapes, pack, pad, special_ids, tokenize
-from transforms.schema import Schema
 
 POSITIVE, IGNORED = 1, -1
 
@@ -30,42 +31,49 @@ class TrainingWindow:
     pairs: np.ndarray  # [P, 2] indices of mentions
     targets: np.ndarray  # [P, R] 1 holds, 0 does not, -1 unclear
     unmarked: frozenset[str]
+    marked: frozenset[str]  # relations
     text: str
 
 
-def windows_of(source: str, example: Example, tokenizer: Tokenizer, schema: Schema, limit: int) -> list[TrainingWindow]:
-    """Pack an example's sentences and lay its annotation over the words."""
+def windows_of(
+    source: str, example: Example, tokenizer: Tokenizer, space: LabelSpace, limit: int, reach: int = 1
+) -> list[TrainingWindow]:
+    """Pack an example's sentences and lay its annotation over the words; pairs are up to `reach` sentences apart."""
     sentences = example.sentences or ((0, len(example.text)),)
     tokens = tokenize(tokenizer, example.text, sentences)
     packed = pack(tokens, *special_ids(tokenizer), limit, overlap=0)
-    return [_window(source, example, window, schema) for window in packed]
+    return [_window(source, example, window, space, reach) for window in packed]
 
 
-def _window(source: str, example: Example, window: WindowTokens, schema: Schema) -> TrainingWindow:
+def _window(source: str, example: Example, window: WindowTokens, space: LabelSpace, reach: int) -> TrainingWindow:
     begins, ends = window.spans[:, 0], window.spans[:, 1]
-    allowed = np.zeros((len(begins), 1 + 2 * len(ENTITY_TYPES)), dtype=bool)
-    allowed[:, 0] = True
+    allowed = np.zeros((len(begins), space.width), dtype=bool)
+    allowed[:, space.outside] = True
     for name in example.unmarked:
-        _allow(allowed, name, begin=slice(None), inside=slice(None))
+        _allow(allowed, space, name, begin=slice(None), inside=slice(None))
     spans: list[Span] = []
     mentions: list[tuple[int, int]] = []
     original: list[int] = []
-    for index, span in enumerate(example.spans):
+    low = bisect_left(example.spans, begins[0], key=attrgetter("start"))
+    high = bisect_left(example.spans, ends[-1], key=attrgetter("start"))
+    for index, span in enumerate(example.spans[low:high], start=low):
         first = int(np.searchsorted(begins, span.start))
         last = int(np.searchsorted(ends, span.end, side="right"))
-        if last <= first or begins[0] > span.start or ends[-1] < span.end:
+        if last <= first or ends[-1] < span.end:
             continue
         if span.known:
-            allowed[first:last] = False
+            allowed[first:last, space.columns[min(span.types)][1]] = False
         for name in span.types:
             if span.known:
-                _allow(allowed, name, begin=slice(first, first + 1), inside=slice(first + 1, last))
+                _allow(allowed, space, name, begin=slice(first, first + 1), inside=slice(first + 1, last))
             else:
-                _allow(allowed, name, begin=slice(first, last), inside=slice(first, last))
+                _allow(allowed, space, name, begin=slice(first, last), inside=slice(first, last))
         spans.append(span)
         mentions.append((first, last))
         original.append(index)
-    pairs, targets = _pairs(example, spans, mentions, original, window, schema)
+    sentence = [int(window.sentences[first]) for first, _ in mentions]
+    marked = frozenset(space.relations) if example.marked_relations is None else example.marked_relations
+    pairs, targets = _pairs(example, marked, spans, sentence, original, space, reach)
     return TrainingWindow(
         source,
         window,
@@ -75,40 +83,42 @@ def _window(source: str, example: Example, window: WindowTokens, schema: Schema)
         pairs,
         targets,
         example.unmarked,
+        marked,
         example.text,
     )
 
 
-def _allow(allowed: np.ndarray, name: str, *, begin: slice, inside: slice) -> None:
-    index = ENTITY_TYPES.index(name)
-    allowed[begin, 1 + 2 * index] = True
-    allowed[inside, 2 + 2 * index] = True
+def _allow(allowed: np.ndarray, space: LabelSpace, name: str, *, begin: slice, inside: slice) -> None:
+    column, _ = space.columns[name]
+    allowed[begin, column] = True
+    allowed[inside, column + 1] = True
 
 
 def _pairs(
     example: Example,
+    marked: frozenset[str],
     spans: Sequence[Span],
-    mentions: Sequence[tuple[int, int]],
+    sentence: Sequence[int],
     original: Sequence[int],
-    window: WindowTokens,
-    schema: Schema,
+    space: LabelSpace,
+    reach: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     place = {index: here for here, index in enumerate(original)}
     rows: dict[tuple[int, int], np.ndarray] = {}
-    if example.marked_relations:
-        blank = np.array([0 if name in example.marked_relations else IGNORED for name in RELATIONS])
-        sentence = [int(window.sentences[first]) for first, _ in mentions]
+    if marked:
+        blank = np.array([0 if name in marked else IGNORED for name in space.relations])
         for i, head in enumerate(spans):
             for j, tail in enumerate(spans):
-                if i != j and abs(sentence[i] - sentence[j]) <= 1 and schema.may_relate(head.types, tail.types):
+                near = i != j and abs(sentence[i] - sentence[j]) <= reach
+                if near and space.may_relate(head.types, tail.types):
                     rows[i, j] = blank.copy()
     for value, triples in ((IGNORED, example.unclear), (POSITIVE, example.relations)):
         for first, name, second in triples:
             key = (place.get(first, -1), place.get(second, -1))
             if key in rows:
-                rows[key][RELATIONS.index(name)] = value
-    pairs = np.array(list(rows), dtype=np.int64).reshape(-1, 2)
-    targets = np.array(list(rows.values()), dtype=np.int64).reshape(-1, len(RELATIONS))
+                rows[key][space.relations.index(name)] = value
+    pairs = np.array(list(rows), dtype=np.int64).reshape(len(rows), 2)
+    targets = np.array(list(rows.values()), dtype=np.int64).reshape(len(rows), len(space.relations))
     return pairs, targets
 
 
@@ -127,7 +137,9 @@ class TrainingBatch:
     windows: list[TrainingWindow]
 
 
-def collate(windows: list[TrainingWindow], chooser: random.Random, *, recase: float = 0.0) -> TrainingBatch:
+def collate(
+    windows: list[TrainingWindow], space: LabelSpace, chooser: random.Random, *, recase: float = 0.0
+) -> TrainingBatch:
     """Pad windows; with probability `recase`, read one as if it were all upper or all lower case."""
     batch = pad([w.tokens for w in windows])
     shapes = batch.shapes.copy()
@@ -135,19 +147,19 @@ def collate(windows: list[TrainingWindow], chooser: random.Random, *, recase: fl
         if chooser.random() < recase:
             shapes[row, : len(window.tokens)] = _recased(window, upper=chooser.random() < 0.6)
     width, count = batch.starts.shape[1], len(windows)
-    allowed = np.zeros((count, width, windows[0].allowed.shape[1]), dtype=bool)
-    allowed[:, :, 0] = True
+    allowed = np.zeros((count, width, space.width), dtype=bool)
+    allowed[:, :, space.outside] = True
     mention_count = max(1, *(len(w.mentions) for w in windows)) if windows else 1
     pair_count = max(1, *(len(w.pairs) for w in windows))
     mentions = np.zeros((count, mention_count, 2), dtype=np.int64)
     types = np.zeros((count, mention_count), dtype=np.int64)
     pairs = np.zeros((count, pair_count, 2), dtype=np.int64)
-    targets = np.full((count, pair_count, len(RELATIONS)), IGNORED, dtype=np.int64)
+    targets = np.full((count, pair_count, len(space.relations)), IGNORED, dtype=np.int64)
     real = np.zeros((count, pair_count), dtype=bool)
     for row, w in enumerate(windows):
         allowed[row, : len(w.allowed)] = w.allowed
         mentions[row, : len(w.mentions)] = w.mentions
-        types[row, : len(w.spans)] = [ENTITY_TYPES.index(chooser.choice(sorted(s.types))) for s in w.spans]
+        types[row, : len(w.spans)] = [space.types.index(chooser.choice(sorted(s.types))) for s in w.spans]
         pairs[row, : len(w.pairs)], targets[row, : len(w.pairs)] = w.pairs, w.targets
         real[row, : len(w.pairs)] = True
     tensor = torch.from_numpy

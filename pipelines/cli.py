@@ -61,11 +61,11 @@ def cli() -> None:
 @cli.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.UNPROCESSED)
 @graph_option
-@click.option("--schema", metavar="S.yaml", help="Entity and relation types; the default schema without it.")
+@click.option("--schema", metavar="S.yaml", help="Entity and relation types; the model's own without it.")
 @click.option("--register", metavar="FILE", help="Known entities to link to: CSV, JSONL or Parquet.")
 @click.option("--parquet", metavar="DIR", help="Write tables of documents, mentions, statements, evidence there.")
 @click.option("--dead-letters", default="dead-letters", show_default=True, metavar="DIR", help="Where failures go.")
-@click.option("--model", metavar="DIR", help="A model bundle; the one that ships without it.")
+@click.option("--model", metavar="DIR", help="A model bundle, by folder or name; `enterprise` without it.")
 @click.option("--text-column", default="text", show_default=True, help="Text column of JSONL and Parquet inputs.")
 @click.option("--replace-models", is_flag=True, help="Withdraw what other models said of the same documents.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes on this machine.")

@@ -32,7 +32,7 @@ from kg_sink.server import Connection
 from kg_sink.sources import withdraw_vanished
 from kg_sink.writing import WriteGraph, WriteJob
 from pipelines.progress import Tap
-from transforms.bundle import DEFAULT_BUNDLE, check_task, verify
+from transforms.bundle import DEFAULT_BUNDLE, check_task, find_bundle, verify
 from transforms.counting import FunctionDoFn, count_dead, count_structured
 from transforms.dead_letters import Guarded, GuardedInference
 from transforms.holding import SHIPPED, manifest_digest
@@ -56,11 +56,11 @@ class StructureOptions(PipelineOptions):
     def _add_argparse_args(cls, parser: Any) -> None:
         parser.add_argument("--input", action="append", default=[], help="file, folder, glob or queue; repeatable")
         parser.add_argument("--graph", default="graph", help="bolt://… or neo4j://…, or an embedded graph's folder")
-        parser.add_argument("--schema", help="YAML file of entity and relation types")
+        parser.add_argument("--schema", help="YAML file of entity and relation types (default: the model's)")
         parser.add_argument("--register", help="CSV, JSONL or Parquet of known entities")
         parser.add_argument("--parquet", help="folder for the tables")
         parser.add_argument("--dead_letters", default="dead-letters", help="folder for what failed")
-        parser.add_argument("--model", default=str(DEFAULT_BUNDLE), help="folder of a model bundle")
+        parser.add_argument("--model", default=str(DEFAULT_BUNDLE), help="a model bundle")
         parser.add_argument("--text_column", default="text", help="text column of JSONL and Parquet")
         parser.add_argument("--replace_models", action="store_true", help="withdraw what other models said")
 
@@ -107,10 +107,11 @@ def check(options: PipelineOptions, *, progress: str | None = None, may_be_empty
     inputs = expand_inputs([text for text in given.input if not is_queue(text)], may_be_empty=may_be_empty)
     if "://" not in given.dead_letters:
         read_letters(Path(given.dead_letters))
-    schema = load_schema(given.schema)
+    manifest = verify(find_bundle(given.model))
+    check_task(manifest)
+    schema = load_schema(given.schema or manifest.schema)
     if given.register:
         load_register(given.register, schema)
-    check_task(verify(given.model))
     connection = resolve_target(given.graph)
     prepare(connection, schema)
     started = datetime.now(UTC)
@@ -118,8 +119,8 @@ def check(options: PipelineOptions, *, progress: str | None = None, may_be_empty
         inputs=tuple(inputs),
         connection=connection,
         schema=schema,
-        model=given.model,
-        bundle=manifest_digest(given.model),
+        model=str(manifest.path),
+        bundle=manifest_digest(manifest.path),
         register=given.register,
         parquet=given.parquet,
         dead_letters=given.dead_letters,

@@ -31,6 +31,7 @@ from transforms.letter_box import put_letter
 from transforms.reading.inputs import exactly
 from transforms.reading.watching import Changes, Watcher
 from transforms.records import DeadLetter
+from transforms.schema import load_schema
 
 #: Files that a round takes at most, so that their effects are seen, and a stop is heard, in good time.
 MOST = 200
@@ -165,6 +166,10 @@ class Watch:
             bundle = held(self.job.model, wanted)
         except Exception as error:  # whatever a broken file makes its readers raise
             event("model refused", cause=" ".join(str(error).split()))
+            return
+        asked = self.options.view_as(structure.StructureOptions).schema
+        if not asked and load_schema(bundle.schema) != self.job.schema:
+            event("model refused", cause="it brings another schema; start a watch of its own for it")
             return
         if wanted != self.job.bundle:
             self.job = replace(self.job, bundle=wanted)

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 PEOPLE = ("Ann Lee", "Bo Ek", "Carla Diaz", "Dan Moor")
+_ROLES = "Big\tB-MISC\nDeal\tI-MISC\nbinds\tO\nBorrower\tB-PER\n.\tO\n"
 PLACES = ("Rome", "Oslo", "Leeds", "Bremen")
 
 
 def write_training_data(root: Path) -> Path:
-    """Write every set that `export_onnx.data.load` reads."""
+    """Write every set of the default bundle's config."""
     _redocred(root / "redocred")
     _re3d(root / "re3d" / "source")
     tagged = [
@@ -23,7 +24,7 @@ def write_training_data(root: Path) -> Path:
         **{f"crossner/ai/{part}.txt": tagged for part in ("train", "dev")},
         **{f"wnut17/{part}.conll": tagged for part in ("train", "dev")},
         **{f"btc/{part}.conll": coarse for part in "abefg"},
-        "sec_filings/train_FIN5.txt": ["-DOCSTART- O\n", *coarse] * 5,
+        "sec_filings/train_FIN5.txt": ["-DOCSTART- O\n", *coarse, _ROLES] * 5,
     }
     for name, sentences in files.items():
         path = root / name

@@ -23,6 +23,8 @@ BUNDLES = Path(__file__).parent / "bundles"
 DEFAULT_BUNDLE = BUNDLES / "enterprise"
 SENTENCE_ENCODER = BUNDLES / "sentence-encoder"
 MANIFEST = "manifest.json"
+RELATIONS = "relations.onnx"
+SCHEMA = "schema.yaml"
 
 
 class BundleError(ValueError):
@@ -51,6 +53,11 @@ class Manifest:
         """`structure` (tagger and relations) or `sentence-encoder`."""
         return str(self.content["task"])
 
+    @property
+    def schema(self) -> Path | None:
+        """The schema that the bundle brings, if it does: its types are not those of the default schema."""
+        return self.path / SCHEMA if SCHEMA in self.content["files"] else None
+
     def get(self, field: str) -> Any:
         """A field that must be there.
 
@@ -60,6 +67,12 @@ class Manifest:
         if field not in self.content:
             raise BundleError(f"{self.path / MANIFEST}: field {field!r} is missing; export the bundle again")
         return self.content[field]
+
+
+def find_bundle(given: str | Path) -> Path:
+    """A bundle's folder, given as such or as the name of one that ships."""
+    shipped = BUNDLES / given
+    return shipped if not Path(given).exists() and (shipped / MANIFEST).is_file() else Path(given)
 
 
 def digest(path: Path) -> str:
@@ -119,38 +132,46 @@ class Bundle:
 
     manifest: Manifest
     tokenizer: Tokenizer
-    crf: CrfScores
+    layers: tuple[CrfScores, ...]  # of the tagger's emissions, side by side; mentions of two layers may overlap
     tagger: ort.InferenceSession
-    relations: ort.InferenceSession
+    relations: ort.InferenceSession | None  # None in a bundle that only tags
     types: tuple[str, ...]
     relation_names: tuple[str, ...]
     thresholds: FloatArray  # [R] margin over the threshold class that a relation must pass
     window: int  # subtokens a window may have
+    reach: int  # sentences that head and tail of a relation may be apart
+    schema: Path | None  # the schema that the bundle was trained for, if it brings one
 
 
 def load_bundle(path: str | Path | None = None) -> Bundle:
-    """Verify and load a bundle; the one that ships, without a path.
+    """Verify and load a bundle, by its folder or the name of one that ships; the default one, without either.
 
     Raises:
         BundleError: see `verify`; or the bundle is for another task.
     """
-    manifest = verify(path or DEFAULT_BUNDLE)
+    manifest = verify(find_bundle(path or DEFAULT_BUNDLE))
     check_task(manifest)
     names = tuple(manifest.get("relations"))
     thresholds = manifest.get("thresholds")
-    crf = manifest.get("crf")
     return Bundle(
         manifest=manifest,
         tokenizer=load_tokenizer(str(manifest.path / "tokenizer.json")),
-        crf=CrfScores(
-            tuple(manifest.get("labels")),
-            np.array(crf["start"], dtype=np.float32),
-            np.array(crf["moves"], dtype=np.float32),
-        ),
+        layers=tuple(_layer(layer) for layer in manifest.get("layers")),
         tagger=open_session(manifest.path / "model.onnx"),
-        relations=open_session(manifest.path / "relations.onnx"),
+        relations=open_session(manifest.path / RELATIONS) if RELATIONS in manifest.get("files") else None,
         types=tuple(manifest.get("types")),
         relation_names=names,
         thresholds=np.array([thresholds[name] for name in names], dtype=np.float32),
         window=int(manifest.get("window")),
+        reach=int(manifest.get("reach")),
+        schema=manifest.schema,
+    )
+
+
+def _layer(content: Mapping[str, Any]) -> CrfScores:
+    return CrfScores(
+        tuple(content["labels"]),
+        np.array(content["start"], dtype=np.float32),
+        np.array(content["moves"], dtype=np.float32),
+        bool(content.get("across", False)),
     )

@@ -21,11 +21,12 @@ FORBIDDEN = -1e4
 
 @dataclass(frozen=True, slots=True)
 class CrfScores:
-    """A linear-chain CRF's scores over `labels`."""
+    """A linear-chain CRF's scores over `labels`; with `across`, a mention may run on into the next sentence."""
 
     labels: tuple[str, ...]
     start: FloatArray  # [L]
     moves: FloatArray  # [L, L] from row to column
+    across: bool = False
 
 
 def viterbi(crf: CrfScores, emissions: FloatArray, words: IntArray) -> IntArray:
@@ -51,14 +52,21 @@ def viterbi(crf: CrfScores, emissions: FloatArray, words: IntArray) -> IntArray:
 
 
 def part_sentences(crf: CrfScores, emissions: FloatArray, sentences: Sequence[IntArray]) -> None:
-    """Forbid, in place, that a mention runs on from one sentence into the next.
+    """Forbid, in place, that a mention runs on from one sentence into the next, unless it may.
 
     Emissions [B, W, L]; of each window the sentence of each of its words.
     """
+    if crf.across:
+        return
     inside = np.flatnonzero([label.startswith("I-") for label in crf.labels])
     for row, sentence in enumerate(sentences):
         first = np.flatnonzero(np.diff(sentence, prepend=-1))
         emissions[row, first[:, None], inside] = FORBIDDEN
+
+
+def by_layer(layers: Sequence[CrfScores], emissions: FloatArray) -> list[FloatArray]:
+    """Emissions [B, W, L] of all layers → those of each."""
+    return np.split(emissions, np.cumsum([len(crf.labels) for crf in layers])[:-1], axis=2)
 
 
 def _logsumexp(scores: FloatArray, axis: int) -> FloatArray:

@@ -27,8 +27,8 @@ def extract(
 
     Args:
         texts: plain texts; all offsets in the records point into them.
-        bundle: a loaded bundle, or the folder of one; the one that ships, without it.
-        schema: the default schema, without it.
+        bundle: a loaded bundle, the folder of one, or the name of one that ships; the default one, without it.
+        schema: the bundle's own, without it.
         linker: links entities to a register (`linking.make_linker`); they keep their own ids without it.
         threads: windows analysed side by side; the cores of this machine, without it.
 
@@ -36,7 +36,7 @@ def extract(
         BundleError: the bundle cannot be used.
     """
     loaded = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-    schema = schema or load_schema()
+    schema = schema or load_schema(loaded.schema)
     documents = []
     for number, text in enumerate(texts):
         uri = f"text:{number}"

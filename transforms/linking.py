@@ -22,9 +22,8 @@ from transforms.counting import add_seconds
 from transforms.dead_letters import letter
 from transforms.decoding import FloatArray
 from transforms.names import folded, is_short_organisation, is_short_person, name_key
-from transforms.records import VALUE_TYPES, Analysis, DeadLetter, Entity, Resolved
+from transforms.records import SINGLE, VALUE_TYPES, Analysis, DeadLetter, Entity, Resolved
 from transforms.register import Register, load_register
-from transforms.resolving import MESSAGE
 from transforms.schema import Schema
 from transforms.sentence_encoder import SentenceEncoder, load_sentence_encoder
 
@@ -89,7 +88,7 @@ def link(linker: Linker, document: Resolved) -> Resolved:
 
 
 def _linkable(entity: Entity) -> bool:
-    return entity.type not in VALUE_TYPES and entity.type != MESSAGE
+    return entity.type not in VALUE_TYPES and not entity.id.startswith(SINGLE)
 
 
 def _candidates(linker: Linker, entities: Sequence[Entity]) -> list[dict[int, float]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from rapidfuzz.fuzz import ratio
 
 from transforms.names import name_key
-from transforms.records import VALUE_TYPES
+from transforms.records import SINGLE, VALUE_TYPES
 from transforms.register import Register
 
 #: A block with more members says nothing of any two of them.
@@ -58,7 +58,11 @@ def match(entities: Iterable[Known], register: Register | None = None) -> list[M
     Reasons: `register` (a spelling is that of just one entry; score 1), `spelling` (the name of one is a spelling of
     just one other; 0.95), `alike` (names that differ in a letter or two; below 0.95).
     """
-    known = [entity for entity in entities if entity.type not in VALUE_TYPES and name_key(entity.type, entity.name)]
+    known = [
+        entity
+        for entity in entities
+        if entity.type not in VALUE_TYPES and not entity.id.startswith(SINGLE) and name_key(entity.type, entity.name)
+    ]
     open_ones = [entity for entity in known if not entity.registered]
     found = [] if register is None else list(_registered(open_ones, register))
     found += _same_spelling(known)

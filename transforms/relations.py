@@ -15,9 +15,6 @@ from transforms.features import WindowTokens
 from transforms.schema import Schema
 from transforms.tagging import TaggedBatch, WordSpan
 
-#: Pairs further apart than this many sentences are not scored: the head was not trained on them.
-REACH = 1
-
 
 @dataclass(frozen=True, slots=True)
 class WindowMention:
@@ -38,14 +35,16 @@ class WindowRelation:
     confidence: float
 
 
-def candidate_pairs(mentions: Sequence[WindowMention], window: WindowTokens, schema: Schema) -> list[tuple[int, int]]:
-    """Ordered pairs of mentions that stand near and that some relation of the schema may join."""
+def candidate_pairs(
+    mentions: Sequence[WindowMention], window: WindowTokens, schema: Schema, reach: int
+) -> list[tuple[int, int]]:
+    """Ordered pairs of mentions, up to `reach` sentences apart, that some relation of the schema may join."""
     sentence = [int(window.sentences[mention.span.first]) for mention in mentions]
     return [
         (i, j)
         for i, head in enumerate(mentions)
         for j, tail in enumerate(mentions)
-        if i != j and abs(sentence[i] - sentence[j]) <= REACH and schema.may_relate((head.type,), (tail.type,))
+        if i != j and abs(sentence[i] - sentence[j]) <= reach and schema.may_relate((head.type,), (tail.type,))
     ]
 
 
@@ -57,7 +56,11 @@ def relate(
     mentions: Sequence[Sequence[WindowMention]],
 ) -> list[list[WindowRelation]]:
     """Relations of each of B windows, given its mentions."""
-    pairs = [candidate_pairs(found, window, schema) for found, window in zip(mentions, windows, strict=True)]
+    if bundle.relations is None:
+        return [[] for _ in windows]
+    pairs = [
+        candidate_pairs(found, window, schema, bundle.reach) for found, window in zip(mentions, windows, strict=True)
+    ]
     rows = [row for row, found in enumerate(pairs) if found]
     results: list[list[WindowRelation]] = [[] for _ in windows]
     if not rows:

@@ -1,7 +1,13 @@
 """The schema: which entity and relation types there are, read from one YAML file.
 
 A schema maps the tagger's labels to entity types, says which relations may join which types, and supplies the
-names that become labels and relationship types in the graph. Nothing else ever does.
+names that become labels and relationship types in the graph. Nothing else ever does. An event is an entity of its
+own, told by its trigger, and its roles are relations from it:
+
+    events:
+      Acquisition:
+        description: "One company takes over another."
+        roles: {BUYER: {tail: [Organisation]}, TARGET: {tail: [Organisation]}, WHEN: {tail: [Date]}}
 """
 
 from __future__ import annotations
@@ -9,10 +15,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -26,11 +31,16 @@ class SchemaError(ValueError):
 
 @dataclass(frozen=True)
 class EntityType:
-    """A type of entity and the model labels that mean it."""
+    """A type of entity and the model labels that mean it.
+
+    An `event` is told by its trigger, and each trigger is an event of its own: two texts that say "acquired" speak of
+    two acquisitions, where two that say "Acme" speak of one company.
+    """
 
     name: str
     description: str
     labels: frozenset[str]
+    event: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,12 +55,16 @@ class RelationType:
 
 @dataclass(frozen=True)
 class Schema:
-    """Entity and relation types by name, in the file's order."""
+    """Entity and relation types by name, in the file's order; the types and roles of events among them."""
 
     name: str
     entities: Mapping[str, EntityType]
     relations: Mapping[str, RelationType]
-    events: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def events(self) -> frozenset[str]:
+        """Names of the entity types that are events."""
+        return frozenset(name for name, entity in self.entities.items() if entity.event)
 
     @cached_property
     def type_of_label(self) -> dict[str, str]:
@@ -95,6 +109,11 @@ def parse_schema(content: object, where: str) -> Schema:
     if not isinstance(content, dict) or not isinstance(content.get("entities"), dict):
         raise SchemaError(f"{where}: field 'entities' is missing; list the entity types under it")
     entities = {name: _entity(name, row, where) for name, row in _named(content["entities"], "entities", where)}
+    events = _section(content, "events", where, "'roles'")
+    for name, row in _named(events, "events", where):
+        if name in entities:
+            raise SchemaError(f"{where}: field 'events.{name}': an entity type has this name; rename one")
+        entities[name] = _entity(name, row, where, event=True)
     owners: dict[str, str] = {}
     for entity in entities.values():
         for label in entity.labels:
@@ -103,11 +122,29 @@ def parse_schema(content: object, where: str) -> Schema:
                     f"{where}: field 'entities.{entity.name}.labels': {label!r} already means "
                     f"{owners[label]}; give each label to one type"
                 )
-    given = content.get("relations") or {}
-    if not isinstance(given, dict):
-        raise SchemaError(f"{where}: field 'relations': expected relation types by name, each with 'head' and 'tail'")
+    given = _section(content, "relations", where, "'head' and 'tail'")
     relations = {name: _relation(name, row, entities, where) for name, row in _named(given, "relations", where)}
-    return Schema(str(content.get("name") or Path(where).stem), entities, relations, content.get("events") or {})
+    for event, row in events.items():
+        roles = _section(row, "roles", f"{where}: field 'events.{event}'", "'tail'")
+        for name, role in _named(roles, f"events.{event}.roles", where):
+            found = _relation(name, {**role, "head": [event]} if isinstance(role, dict) else role, entities, where)
+            relations[name] = _widened(relations.get(name), found)
+    return Schema(str(content.get("name") or Path(where).stem), entities, relations)
+
+
+def _section(content: object, name: str, where: str, needed: str) -> dict[object, object]:
+    given = (content.get(name) if isinstance(content, dict) else None) or {}
+    if not isinstance(given, dict):
+        raise SchemaError(f"{where}: field {name!r}: expected types by name, each with {needed}")
+    return given
+
+
+def _widened(known: RelationType | None, role: RelationType) -> RelationType:
+    """One role of several events is one type, from any of them to what any of them may have in it."""
+    if known is None:
+        return role
+    description = known.description or role.description
+    return RelationType(role.name, description, known.head | role.head, known.tail | role.tail)
 
 
 #: Labels and relationship types that the graph model uses itself (docs/graph-model.md), or a server does: V and E are
@@ -130,12 +167,12 @@ def _named(rows: Mapping[object, object], section: str, where: str) -> Iterator[
         yield name, row
 
 
-def _entity(name: str, row: object, where: str) -> EntityType:
+def _entity(name: str, row: object, where: str, *, event: bool = False) -> EntityType:
     fields = row if isinstance(row, dict) else {}
     labels = fields.get("labels") or [name]
     if not isinstance(labels, list):
         raise SchemaError(f"{where}: field 'entities.{name}.labels': expected a list of the model's labels")
-    return EntityType(name, str(fields.get("description") or ""), frozenset(map(str, labels)))
+    return EntityType(name, str(fields.get("description") or ""), frozenset(map(str, labels)), event)
 
 
 def _relation(name: str, row: object, entities: Mapping[str, EntityType], where: str) -> RelationType:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.bundle import Bundle
-from transforms.decoding import FloatArray, labelled_spans, marginals, part_sentences, viterbi
+from transforms.decoding import CrfScores, FloatArray, by_layer, labelled_spans, marginals, part_sentences, viterbi
 from transforms.features import Batch, WindowTokens, pad
 
 
@@ -40,23 +40,22 @@ def tag(bundle: Bundle, windows: Sequence[WindowTokens]) -> TaggedBatch:
     emissions, states = bundle.tagger.run(
         None, {"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask, "starts": batch.starts}
     )
-    part_sentences(bundle.crf, emissions, [window.sentences for window in windows])
-    paths = viterbi(bundle.crf, emissions, batch.words)
-    probabilities = marginals(bundle.crf, emissions, batch.words)
-    spans = [
-        _spans(bundle, window, path, probability)
-        for window, path, probability in zip(windows, paths, probabilities, strict=True)
-    ]
+    spans: list[list[WordSpan]] = [[] for _ in windows]
+    for crf, scores in zip(bundle.layers, by_layer(bundle.layers, emissions), strict=True):
+        part_sentences(crf, scores, [window.sentences for window in windows])
+        paths, probabilities = viterbi(crf, scores, batch.words), marginals(crf, scores, batch.words)
+        for found, window, path, probability in zip(spans, windows, paths, probabilities, strict=True):
+            found += _spans(crf, window, path, probability)
     return TaggedBatch(batch, states, spans)
 
 
-def _spans(bundle: Bundle, window: WindowTokens, path: np.ndarray, probabilities: FloatArray) -> list[WordSpan]:
+def _spans(crf: CrfScores, window: WindowTokens, path: np.ndarray, probabilities: FloatArray) -> list[WordSpan]:
     words = np.arange(len(window.starts))
     chosen = probabilities[words, path[: len(words)]]
     low, high = window.core
     return [
         # A span is as sure as its least sure word.
         WordSpan(first, last, label, float(chosen[first:last].min()))
-        for first, last, label in labelled_spans(bundle.crf.labels, path[: len(words)].tolist())
+        for first, last, label in labelled_spans(crf.labels, path[: len(words)].tolist())
         if low <= first < high
     ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from export_onnx.examples import RELATIONS, Example, Span, detokenized
+from export_onnx.config import Source
+from export_onnx.examples import Example, Span, detokenized
 
 TYPES = {
     "PER": frozenset({"Person"}),
@@ -73,6 +76,8 @@ PROPERTIES: dict[str, tuple[str, bool]] = {
     "P585": ("OCCURRED_ON", False),
 }
 
+MARKED = frozenset(name for name, _ in PROPERTIES.values())
+
 #: The set's MISC is product, event or other: what an entity's relations tell of which (head's, tail's type).
 REVEALS: dict[str, tuple[str | None, str | None]] = {
     "P176": ("Product", None),
@@ -93,6 +98,11 @@ REVEALS: dict[str, tuple[str | None, str | None]] = {
 CURRENCY = ("$", "€", "£", "¥", "dollar", "euro", "pound", "USD", "US $", "yen", "rupee", "franc")
 
 
+def read(path: Path, source: Source) -> list[Example]:
+    """Read a file of documents."""
+    return [example(document) for document in json.loads(path.read_text(encoding="utf-8"))]
+
+
 def example(document: dict[str, Any]) -> Example:
     """One document of Re-DocRED's JSON."""
     text, bounds, words = detokenized(document["sents"])
@@ -111,9 +121,13 @@ def example(document: dict[str, Any]) -> Example:
         if not kept or row[0].start >= kept[-1][0].end:
             kept.append(row)
     certain, unclear = _relations(document, [(entity, sentence) for _, entity, sentence in kept])
-    marked = frozenset(RELATIONS) - {"COMMUNICATED_WITH"}
     return Example(
-        text, tuple(bounds), tuple(row[0] for row in kept), frozenset(), tuple(certain), tuple(unclear), marked
+        text,
+        tuple(bounds),
+        tuple(row[0] for row in kept),
+        relations=tuple(certain),
+        unclear=tuple(unclear),
+        marked_relations=MARKED,
     )
 
 

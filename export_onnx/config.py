@@ -1,0 +1,219 @@
+"""A config file: the data sets of a recipe, what their labels mean, and how to train on them.
+
+The least that is needed:
+
+    name: contracts
+    version: "1"
+    data:
+      - name: ours
+        format: jsonl            # or conll, brat
+        train: train.jsonl
+        dev: dev.jsonl           # without it, every tenth example of train
+
+Paths start from the config's own folder. What else may be set, and to what if it is not: `Recipe` and `Source`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+#: Every so many examples one is dev, in a set that names no dev part.
+DEV_EVERY = 10
+
+
+class ConfigError(ValueError):
+    """A config file that cannot be used: names the file, the field and the remedy."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files of a set (patterns, relative to the data folder), and which of their examples are taken.
+
+    Attributes:
+        rows: from the first to before the second.
+        every, keep: those whose number, or with `by: key` the CRC-32 of whose key, modulo `every` is in `keep`.
+    """
+
+    files: tuple[str, ...]
+    rows: tuple[int, int] | None = None
+    every: int = 1
+    keep: tuple[int, ...] = (0,)
+    by: str = "row"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data set.
+
+    Attributes:
+        labels: the set's label → the types it may mean; its labels are the types, without it.
+        rest: types that a label may mean that `labels` does not name, or no mention; [] drops such mentions.
+        unmarked: types that the set does not mark: O may hide one of them.
+        doubtful: texts, in lower case, whose mentions are left open.
+        documents: sentences that follow each other are context for each other (conll).
+        join: up to so many examples of the train and dev parts are put one below the other, and make one.
+        repeat, most: how often an epoch has each example, and how many windows of the set at most.
+    """
+
+    name: str
+    format: str
+    train: Part
+    dev: Part | None = None
+    test: Part | None = None
+    licence: str = "not said"
+    source: str = ""
+    labels: Mapping[str, tuple[str, ...]] | None = None
+    rest: tuple[str, ...] | None = None
+    unmarked: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+    documents: bool = False
+    join: int = 1
+    repeat: int = 1
+    most: int | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a config file sets. Sizes in subtokens, rates per step.
+
+    Attributes:
+        schema: the schema that the types and relations follow (YAML, beside the config); "default" is the one that
+            ships with the pipeline. Without it, one is made of what the data hold.
+        layers: types by layer (`LabelSpace.layers`); all in one, without it.
+        across: types whose mentions may run over the end of a sentence (an address over its lines).
+        relations: relations in order; without it, all that the data hold.
+        rename: what relations of the data are called in the bundle.
+        reach: sentences that head and tail of a relation may be apart.
+        recase: share of windows that are read as if in capitals or in small letters.
+        precise: precision, in per cent, that a relation's threshold has to reach on dev.
+    """
+
+    name: str
+    version: str
+    data: tuple[Source, ...]
+    summary: str = ""
+    licence: str = "not said"
+    limits: str = ""
+    schema: str | None = None
+    layers: tuple[tuple[str, ...], ...] = ()
+    across: tuple[str, ...] = ()
+    relations: tuple[str, ...] = ()
+    rename: Mapping[str, str] = field(default_factory=dict)
+    reach: int = 1
+    seed: int = 13
+    epochs: int = 8
+    window: int = 128
+    budget: int = 2048
+    encoder_rate: float = 1e-4
+    head_rate: float = 1e-3
+    warmup: int = 100
+    recase: float = 0.08
+    tagging_weight: float = 10.0
+    relation_weight: float = 5.0
+    precise: float = 50.0
+    path: Path = field(default=Path(), compare=False, repr=False)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a config file.
+
+    Raises:
+        ConfigError: it cannot be read, or a field is unknown, missing or of the wrong kind; says which.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give an existing YAML file") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())}); mend the file") from error
+    given = _checked(Recipe, content, str(path), hidden={"path"})
+    rows = given["data"]
+    if not isinstance(rows, list) or not rows:
+        raise ConfigError(f"{path}: field 'data': list at least one data set under it")
+    given["data"] = tuple(_source(row, f"{path}: field 'data[{place}]'") for place, row in enumerate(rows))
+    names = [source.name for source in given["data"]]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{path}: field 'data': two sets are called {name!r}; rename one")
+    given["layers"] = tuple(_names(row, f"{path}: field 'layers'") for row in given.get("layers", ()))
+    for name in ("relations", "across"):
+        given[name] = _names(given.get(name, ()), f"{path}: field {name!r}")
+    renamed = given.get("rename", {})
+    if not isinstance(renamed, dict):
+        raise ConfigError(f"{path}: field 'rename': expected the new name of each relation")
+    given["rename"] = {str(old): str(new) for old, new in renamed.items()}
+    given["version"] = str(given["version"])
+    return Recipe(**given, path=path)
+
+
+def _source(row: object, place: str) -> Source:
+    given = _checked(Source, row, place)
+    for part in ("train", "dev", "test"):
+        if part in given:
+            given[part] = _part(given[part], f"{place}.{part}")
+    for name in ("rest", "unmarked", "doubtful"):
+        if name in given:
+            given[name] = _names(given[name], f"{place}.{name}")
+    if "labels" in given:
+        labels = given["labels"]
+        if not isinstance(labels, dict):
+            raise ConfigError(f"{place}.labels: expected a type, or a list of types, for each label")
+        given["labels"] = {
+            str(label): _names(types if isinstance(types, list) else [types], f"{place}.labels.{label}")
+            for label, types in labels.items()
+        }
+    return Source(**given)
+
+
+def _part(row: object, place: str) -> Part:
+    if isinstance(row, (str, list)):
+        return Part(_names([row] if isinstance(row, str) else row, place))
+    given = _checked(Part, row, place)
+    files = given["files"]
+    given["files"] = _names([files] if isinstance(files, str) else files, f"{place}.files")
+    for name in ("rows", "keep"):
+        if name in given:
+            numbers = given[name]
+            if not isinstance(numbers, list) or not all(isinstance(number, int) for number in numbers):
+                raise ConfigError(f"{place}.{name}: expected a list of whole numbers")
+            given[name] = tuple(numbers)
+    if len(given.get("rows", (0, 0))) != 2:
+        raise ConfigError(f"{place}.rows: expected two numbers, the first row and the one after the last")
+    if given.get("by", "row") not in ("row", "key"):
+        raise ConfigError(f"{place}.by: expected 'row' or 'key'")
+    return Part(**given)
+
+
+def _names(row: object, place: str) -> tuple[str, ...]:
+    if not isinstance(row, Sequence) or isinstance(row, str) or not all(isinstance(name, str) for name in row):
+        raise ConfigError(f"{place}: expected a list of names, found {row!r}; put numbers and yes/no in quotes")
+    return tuple(row)
+
+
+def _checked(kind: type, row: object, place: str, hidden: Sequence[str] | set[str] = ()) -> dict[str, Any]:
+    """The row as a dictionary with known fields only, each of its field's plain type."""
+    known = {f.name: f for f in fields(kind) if f.name not in hidden}
+    if not isinstance(row, dict):
+        raise ConfigError(f"{place}: expected fields; known are {', '.join(known)}")
+    for name in row:
+        if name not in known:
+            raise ConfigError(f"{place}: unknown field {str(name)!r}; known are {', '.join(known)}")
+    for name, entry in known.items():
+        if name not in row and entry.default is MISSING and entry.default_factory is MISSING:
+            raise ConfigError(f"{place}: field {name!r} is missing; known are {', '.join(known)}")
+    given = dict(row)
+    plain: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "bool": bool, "str": (str, int)}
+    for name, value in row.items():
+        wanted = plain.get(str(known[name].type).removesuffix(" | None"))
+        if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)):
+            raise ConfigError(f"{place}: field {name!r}: expected {known[name].type}, found {value!r}")
+        if known[name].type == "float":
+            given[name] = float(value)
+        elif str(known[name].type).startswith("str"):
+            given[name] = str(value)
+    return given

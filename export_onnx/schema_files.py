@@ -1,0 +1,49 @@
+"""A schema file for what a user's data hold, so that their bundle brings its own."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from export_onnx.examples import LabelSpace
+from transforms.schema import RESERVED
+
+_UNFIT = re.compile(r"[^A-Za-z0-9_]+")
+
+
+def schema_of_data(name: str, space: LabelSpace) -> dict[str, Any]:
+    """Every type with the label that means it, every relation with the types that the data join by it.
+
+    A label that cannot be a name in the graph (a hyphen, a name of the graph's own) gets one that can.
+
+    Raises:
+        ValueError: two labels would get one name, or a relation's name is none of a graph's; says which.
+    """
+    names: dict[str, str] = {}
+    for label in space.types:
+        fit = fit_name(label)
+        if fit in names.values():
+            raise ValueError(f"label {label!r}: another label has the name {fit} too; map one of them under 'labels'")
+        names[label] = fit
+    relations: dict[str, Any] = {}
+    for relation in space.relations:
+        if fit_name(relation) != relation or relation in names.values():
+            raise ValueError(
+                f"relation {relation!r}: not fit to be a relationship type, or a type's name too; "
+                "give it another under 'rename'"
+            )
+        joined = [(names[head], names[tail]) for head, other, tail in sorted(space.joined) if other == relation]
+        heads, tails = zip(*joined, strict=True)
+        relations[relation] = {"head": sorted(set(heads)), "tail": sorted(set(tails))}
+    return {
+        "name": name,
+        "entities": {fit: ({} if fit == label else {"labels": [label]}) for label, fit in names.items()},
+        "relations": relations,
+    }
+
+
+def fit_name(label: str) -> str:
+    """The label as a name of the graph: letters, digits and _, a letter first, and not one of the graph's own."""
+    fit = _UNFIT.sub("_", label).strip("_")[:60] or "Type"
+    fit = fit if fit[0].isalpha() else f"T_{fit}"
+    return f"{fit}_" if fit.casefold() in {name.casefold() for name in RESERVED} else fit
