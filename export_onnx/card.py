@@ -7,16 +7,35 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from export_onnx.plots import learning_curve, scores_by_type
 from transforms.bundle import MANIFEST
 
 CARD = "MODEL_CARD.md"
 
 
+CURVE, ENTITIES, RELATIONS = "learning-curve.svg", "entities.svg", "relations.svg"
+
+
 def write_card(bundle: Path) -> Path:
-    """Write a bundle's card beside its manifest; returns its path."""
+    """Write a bundle's card and its pictures beside its manifest; returns the card's path."""
     manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    metrics = manifest["metrics"]
+    if manifest.get("curve"):
+        learning_curve(manifest["curve"], bundle / CURVE)
+    scores_by_type(_all_sets(metrics["entities"]), bundle / ENTITIES)
+    if manifest["relations"]:
+        scores_by_type(metrics["found"], bundle / RELATIONS)
     (bundle / CARD).write_text(model_card(manifest), encoding="utf-8")
     return bundle / CARD
+
+
+def _all_sets(entities: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Every set's types; with the set's name, if there are several sets."""
+    return {
+        f"{kind}, {name}" if len(entities) > 1 else kind: scores
+        for name, by_type in entities.items()
+        for kind, scores in by_type.items()
+    }
 
 
 def model_card(manifest: Mapping[str, Any]) -> str:
@@ -31,7 +50,9 @@ def model_card(manifest: Mapping[str, Any]) -> str:
             [[s["name"], s["source"], s["licence"], s["train"], s["dev"]] for s in manifest["data"]],
         ),
         f"Encoder: {manifest['encoder']}. Command: `{manifest['command']}`, seed {manifest['recipe']['seed']}.",
+        f"![how the losses fell]({CURVE})" if manifest.get("curve") else "",
         "## Entities, dev parts, exact span and type",
+        f"![F1 by type]({ENTITIES})",
         "A set is scored on what it marks: found mentions of a type that it does not mark count neither way, and a "
         "mention that it leaves between product, event and other counts as right with any of them.",
     ]
@@ -47,6 +68,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
             _scores(metrics["relations"], "relation"),
             "## Relations, dev parts, from the text alone",
             "As the pipeline finds them: right if the relation, and both mentions with their types, are.",
+            f"![F1 by relation]({RELATIONS})",
             _scores(metrics["found"], "relation"),
         ]
         compared.append(["relations on gold mentions, F1", metrics["fp32"]["relations"], metrics["int8"]["relations"]])

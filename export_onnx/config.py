@@ -35,11 +35,13 @@ class Part:
     """Files of a set (patterns, relative to the data folder), and which of their examples are taken.
 
     Attributes:
+        without: patterns of files that are left out.
         rows: from the first to before the second.
         every, keep: those whose number, or with `by: key` the CRC-32 of whose key, modulo `every` is in `keep`.
     """
 
     files: tuple[str, ...]
+    without: tuple[str, ...] = ()
     rows: tuple[int, int] | None = None
     every: int = 1
     keep: tuple[int, ...] = (0,)
@@ -176,6 +178,7 @@ def _part(row: object, place: str) -> Part:
     given = _checked(Part, row, place)
     files = given["files"]
     given["files"] = _names([files] if isinstance(files, str) else files, f"{place}.files")
+    given["without"] = _names(given.get("without", ()), f"{place}.without")
     for name in ("rows", "keep"):
         if name in given:
             numbers = given[name]

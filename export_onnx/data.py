@@ -74,8 +74,9 @@ def _examples(source: Source, part: Part, root: Path) -> list[Example]:
     if source.format not in FORMATS:
         raise ConfigError(f"set {source.name!r}: no format {source.format!r}; known are {', '.join(FORMATS)}")
     examples: list[Example] = []
+    left_out = {path for pattern in part.without for path in root.glob(pattern)}
     for pattern in part.files:
-        paths = sorted(root.glob(pattern))
+        paths = sorted(set(root.glob(pattern)) - left_out)
         if not paths:
             raise ConfigError(f"set {source.name!r}: no file {root / pattern}; mend the path, or give --data FOLDER")
         for path in paths:

@@ -92,26 +92,27 @@ def _groups(windows: Sequence[TrainingWindow]) -> Iterator[list[TrainingWindow]]
 
 @dataclass(slots=True)
 class Report:
-    """What a bundle found on its own, by type and by relation; `words` are those whose labels are all right."""
+    """What a bundle found on its own: by type, by relation, and how many words of a layer have the right type."""
 
     entities: ByType = field(default_factory=lambda: defaultdict(Counts))
     relations: ByType = field(default_factory=lambda: defaultdict(Counts))
-    words: Counts = field(default_factory=Counts)
-    windows: Counts = field(default_factory=Counts)
+    words: list[Counts] = field(default_factory=list)
+    windows: list[Counts] = field(default_factory=list)
 
     def scores(self) -> dict[str, Any]:
-        """In per cent. Of words and windows (all mentions right, none too many), precision is accuracy."""
+        """In per cent. `words` and `windows` give a value a layer: of the words of mentions, how many have the right
+        type; of the windows, in how many all of them have."""
         return {
             "entities": {name: c.scores() for name, c in sorted(self.entities.items())},
             "relations": {name: c.scores() for name, c in sorted(self.relations.items())},
-            "words": self.words.scores()["precision"],
-            "windows": self.windows.scores()["precision"],
+            "words": [counts.scores()["recall"] for counts in self.words],
+            "windows": [counts.scores()["recall"] for counts in self.windows],
         }
 
 
 def by_pipeline(bundle: Bundle, schema: Schema, windows: Sequence[TrainingWindow], space: LabelSpace) -> Report:
     """Tag and relate as the pipeline does. A relation is right if both mentions are, span and type (strict)."""
-    report = Report()
+    report = Report(words=[Counts() for _ in space.layers], windows=[Counts() for _ in space.layers])
     for group in _groups(windows):
         tokens = [window.tokens for window in group]
         tagged = tag(bundle, tokens)
@@ -136,19 +137,15 @@ def by_pipeline(bundle: Bundle, schema: Schema, windows: Sequence[TrainingWindow
 def _count_words(
     report: Report, window: TrainingWindow, found: Sequence[tuple[int, int, str]], space: LabelSpace
 ) -> None:
-    """Of each word, its type in each layer; where a mention begins is not asked."""
-    width, layers = len(window.tokens.starts), len(space.layers)
-    layer = {name: place for place, names in enumerate(space.layers) for name in names}
-    said, true = np.full((width, layers), "", dtype=object), np.full((width, layers), "", dtype=object)
-    for first, last, name in found:
-        said[first:last, layer[name]] = name
-    for (first, last), span in zip(window.mentions.tolist(), window.spans, strict=True):
-        name = min(span.types)
-        true[first:last, layer[name]] = name
-    right = (said == true).all(axis=1)
-    report.words.add(int(right.sum()), width, width)
-    gold = {(int(f), int(t), min(s.types)) for (f, t), s in zip(window.mentions, window.spans, strict=True)}
-    report.windows.add(int(set(found) == gold), 1, 1)
+    """Of each word in a mention, its type; where in the mention it stands is not asked."""
+    gold = [(first, last, s.types) for (first, last), s in zip(window.mentions.tolist(), window.spans, strict=True)]
+    for place, layer in enumerate(space.layers):
+        said = {word: name for first, last, name in found if name in layer for word in range(first, last)}
+        true = {word: types for first, last, types in gold if types & set(layer) for word in range(first, last)}
+        right = sum(said.get(word) in types for word, types in true.items())
+        report.words[place].add(right, right, len(true))
+        if true:
+            report.windows[place].add(int(right == len(true)), 1, 1)
 
 
 _Mention = tuple[int, int, str]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from export_onnx.config import Source
 from export_onnx.examples import Example
-from export_onnx.formats import addresses, brat, columns, events, jsonl, re3d, redocred
+from export_onnx.formats import addresses, brat, columns, events, gum, jsonl, re3d, redocred
 
 #: Format → its reader. Each raises `ValueError` that names the file, the line and the remedy.
 FORMATS: dict[str, Callable[[Path, Source], list[Example]]] = {
@@ -20,4 +20,5 @@ FORMATS: dict[str, Callable[[Path, Source], list[Example]]] = {
     "phee": events.phee,
     "casie": events.casie,
     "usaddress": addresses.read,
+    "gum": gum.read,
 }

@@ -1,0 +1,275 @@
+"""Annotated files, each in its own format, become examples; what is wrong with one is said with its line."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from export_onnx.config import ConfigError, Part, Recipe, Source, read_recipe
+from export_onnx.data import load
+from export_onnx.examples import Example, LabelSpace, Span, without_overlaps
+from export_onnx.formats import FORMATS
+from export_onnx.schema_files import schema_of_data
+from transforms.schema import parse_schema
+
+ANY = Source("any", "any", Part(()))
+
+JSONL = json.dumps(
+    {
+        "text": "Ann Lee works for Acme. It is in Leeds.",
+        "entities": [
+            {"id": "a", "start": 0, "end": 7, "label": "Person"},
+            {"id": "b", "start": 18, "end": 22, "label": "Company"},
+        ],
+        "relations": [{"head": "a", "label": "WORKS_FOR", "tail": "b"}],
+    }
+)
+BRAT = {
+    "a.txt": "Ann Lee works for Acme.\r\nBo Ek founded it.",
+    "a.ann": "T1\tPerson 0 7\tAnn Lee\nT2\tCompany 18 22\tAcme\nR1\tWORKS_FOR Arg1:T1 Arg2:T2\n"
+    "T3\tPerson 25 30\tBo Ek\nT4\tFounding 31 38\tfounded\nE1\tFounding:T4 Who:T3 What2:T2\n#1\tNote T1\tx\n",
+}
+CONLL = "Ann B-PER\nLee I-PER\nworks O\n\nActs O\nof O\nAcme I-ORG\n"
+CONLL04 = (
+    "#doc 1\n0\tAnn\tB-Peop\t['N']\t[0]\n1\tLee\tI-Peop\t['Work_For']\t[3]\n2\tof\tO\t['N']\t[2]\n"
+    "3\tAcme\tB-Org\t['N']\t[3]\n"
+)
+PHEE = {
+    "id": "1",
+    "context": "Rash after high dose lithium.",
+    "annotations": [
+        {
+            "events": [
+                {
+                    "event_type": "Adverse_event",
+                    "Trigger": {"text": [["after"]], "start": [[5]]},
+                    "Effect": {"text": [["Rash"]], "start": [[0]]},
+                    "Treatment": {
+                        "text": [["high dose lithium"]],
+                        "start": [[11]],
+                        "Drug": {"text": [["lithium"]], "start": [[21]]},
+                    },
+                }
+            ]
+        }
+    ],
+}
+CASIE = {
+    "content": "Hackers stole data.",
+    "cyberevent": {
+        "hopper": [
+            {
+                "events": [
+                    {
+                        "nugget": {"startOffset": 8, "endOffset": 13},
+                        "subtype": "Databreach",
+                        "argument": [
+                            {"startOffset": 0, "endOffset": 7, "type": "Person", "role": {"type": "Attacker"}},
+                        ],
+                    }
+                ]
+            }
+        ]
+    },
+}
+USADDRESS = (
+    "<AddressCollection><AddressString><AddressNumber>12</AddressNumber> <StreetName>Old</StreetName> "
+    "<StreetName>Mill,</StreetName>\n<ZipCode>19013</ZipCode></AddressString></AddressCollection>"
+)
+
+
+def shown(example: Example) -> tuple[list[tuple[str, str]], list[tuple[str, str, str]]]:
+    texts = [example.text[span.start : span.end] for span in example.spans]
+    return (
+        [(text, min(span.types)) for text, span in zip(texts, example.spans, strict=True)],
+        [(texts[head], name, texts[tail]) for head, name, tail in example.relations],
+    )
+
+
+def read(folder: Path, form: str, name: str, text: str) -> list[Example]:
+    (folder / name).write_bytes(text.encode())
+    return FORMATS[form](folder / name, ANY)
+
+
+def test_each_format_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(BRAT["a.txt"].encode())
+    assert shown(read(tmp_path, "jsonl", "a.jsonl", JSONL)[0]) == (
+        [("Ann Lee", "Person"), ("Acme", "Company")],
+        [("Ann Lee", "WORKS_FOR", "Acme")],
+    )
+    assert shown(read(tmp_path, "brat", "a.ann", BRAT["a.ann"])[0]) == (
+        [("Ann Lee", "Person"), ("Acme", "Company"), ("Bo Ek", "Person"), ("founded", "Founding")],
+        [("Ann Lee", "WORKS_FOR", "Acme"), ("founded", "Who", "Bo Ek"), ("founded", "What", "Acme")],
+    )
+    assert [shown(e)[0] for e in read(tmp_path, "conll", "a.conll", CONLL)] == [[("Ann Lee", "PER")], [("Acme", "ORG")]]
+    assert shown(read(tmp_path, "conll04", "b.txt", CONLL04)[0]) == (
+        [("Ann Lee", "Peop"), ("Acme", "Org")],
+        [("Ann Lee", "Work_For", "Acme")],
+    )
+    assert shown(read(tmp_path, "phee", "p.json", json.dumps(PHEE))[0]) == (
+        [("after", "Adverse_event"), ("Rash", "Effect"), ("high dose lithium", "Treatment"), ("lithium", "Drug")],
+        [
+            ("after", "Effect", "Rash"),
+            ("after", "Treatment", "high dose lithium"),
+            ("after", "Treatment.Drug", "lithium"),
+        ],
+    )
+    assert shown(read(tmp_path, "casie", "c.json", json.dumps(CASIE))[0]) == (
+        [("stole", "Databreach"), ("Hackers", "Person")],
+        [("stole", "Attacker", "Hackers")],
+    )
+    mentions, relations = shown(read(tmp_path, "usaddress", "u.xml", USADDRESS)[0])
+    assert mentions == [
+        ("12", "AddressNumber"),
+        ("Old Mill", "StreetName"),
+        ("19013", "ZipCode"),
+        ("12 Old Mill,\n19013", "Address"),
+    ]
+    assert ("12 Old Mill,\n19013", "StreetName", "Old Mill") in relations
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "text", "message"),
+    [
+        ("conll", "a.conll", "Ann B-PER\nLee\n", r"a\.conll, line 2: a token and its tag are needed.*add the tag"),
+        ("conll", "a.conll", "Ann PER\n", r"a\.conll, line 1: the last column has to be O, B-TYPE or I-TYPE"),
+        ("jsonl", "a.jsonl", "{}\n{\n", r"a\.jsonl, line 1: field 'text' is missing"),
+        ("jsonl", "a.jsonl", "[\n", r"line 1: not valid JSON"),
+        (
+            "jsonl",
+            "a.jsonl",
+            '{"text": "Ann", "entities": [{"start": 0, "end": 4, "label": "P"}]}',
+            r"0 to 4 is no span",
+        ),
+        (
+            "jsonl",
+            "a.jsonl",
+            '{"text": "Ann", "entities": [{"start": 0}]}',
+            r"entities\[0\]: 'start', 'end' and 'label'",
+        ),
+        (
+            "jsonl",
+            "a.jsonl",
+            '{"text": "Ann", "relations": [{"label": "R", "head": 0}]}',
+            r"field 'head': 0 is no entity",
+        ),
+        ("brat", "b.ann", "T1\tPerson 0 7\tAnn Lee\n", r"b\.ann: expected an \.ann file with its \.txt beside it"),
+        ("brat", "a.ann", "T1\tPerson 0 7\tBo Ek\n", r"a\.ann, line 1: the text has 'Ann Lee' at 0 to 7, not 'Bo Ek'"),
+        ("brat", "a.ann", "T1\tPerson\n", r"a\.ann, line 1: expected 'T1<TAB>Type start end<TAB>text'"),
+        ("brat", "a.ann", "R1\tWORKS Arg1:T1 Arg2:T9\n", r"a\.ann, line 1: 'T1' is no T line"),
+        ("conll04", "b.txt", "0\tAnn\tO\n", r"b\.txt, line 1: five columns"),
+        ("usaddress", "u.xml", "<a", r"u\.xml: not valid XML"),
+        ("phee", "p.json", "{}", r"p\.json, line 1: not PHEE's format"),
+        ("casie", "c.json", "{}", r"c\.json: not CASIE's format"),
+    ],
+)
+def test_what_is_wrong_is_said(form: str, name: str, text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(BRAT["a.txt"].encode())
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path, form, name, text)
+
+
+LEAST = {"name": "mine", "version": 1, "data": [{"name": "ours", "format": "jsonl", "train": "a.jsonl"}]}
+
+
+def config(folder: Path, content: object) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({**LEAST, "epoch": 3}, "unknown field 'epoch'; known are"),
+        ({**LEAST, "epochs": "many"}, "field 'epochs': expected int"),
+        ({"name": "mine", "version": 1}, "field 'data' is missing"),
+        ({**LEAST, "data": []}, "list at least one data set"),
+        ({**LEAST, "data": [{"name": "ours", "format": "jsonl"}]}, r"data\[0\]': field 'train' is missing"),
+        ({**LEAST, "data": [{**LEAST["data"][0], "labels": {"a": [True]}}]}, r"labels\.a: expected a list of names"),  # type: ignore[dict-item]
+        ({**LEAST, "data": [{**LEAST["data"][0], "train": {"files": "a", "by": "x"}}]}, "by: expected 'row' or 'key'"),  # type: ignore[dict-item]
+        ({**LEAST, "data": LEAST["data"] * 2}, "two sets are called 'ours'"),  # type: ignore[operator]
+    ],
+)
+def test_a_broken_config_is_refused(content: object, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_recipe(config(tmp_path, content))
+
+
+def loaded(folder: Path, lines: str = JSONL, **fields: object) -> tuple[Recipe, list[Example], LabelSpace]:
+    (folder / "a.jsonl").write_text("\n".join([lines] * 20))
+    recipe = read_recipe(config(folder, {**LEAST, **fields}))
+    sets, space = load(recipe, folder)
+    return recipe, sets[0].train, space
+
+
+def test_the_label_space_is_what_the_data_hold(tmp_path: Path) -> None:
+    _, train, space = loaded(tmp_path)
+    assert len(train) == 18  # every tenth is dev
+    assert space == LabelSpace(
+        (("Company", "Person"),), ("WORKS_FOR",), frozenset({("Person", "WORKS_FOR", "Company")})
+    )
+    schema = parse_schema(schema_of_data("mine", space), "mine")
+    assert schema.allows("WORKS_FOR", "Person", "Company")
+    assert not schema.allows("WORKS_FOR", "Company", "Person")
+
+
+def test_labels_are_mapped_and_an_unknown_one_is_named(tmp_path: Path) -> None:
+    source = {"name": "ours", "format": "jsonl", "train": "a.jsonl"}
+    mapped = {**source, "labels": {"Person": "Human", "Company": ["Firm", "Agency"]}}
+    _, (example, *_), _ = loaded(tmp_path, data=[mapped])
+    assert [set(span.types) for span in example.spans] == [{"Human"}, {"Firm", "Agency"}]
+    with pytest.raises(ConfigError, match="its label 'Company' is not under 'labels'"):
+        loaded(tmp_path, data=[{**source, "labels": {"Person": "Human"}}])
+    _, (example, *_), space = loaded(tmp_path, data=[{**source, "labels": {"Person": "Human"}, "rest": []}])
+    assert (len(example.spans), example.relations, space.types) == (1, (), ("Human",))
+
+
+def test_missing_files_and_layers_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=re.escape("set 'ours': no file")):
+        load(read_recipe(config(tmp_path, LEAST)), tmp_path)
+    with pytest.raises(ConfigError, match="the data hold 'Person', which no layer lists"):
+        loaded(tmp_path, layers=[["Company"]])
+    with pytest.raises(ConfigError, match="no format 'xml'; known are conll, jsonl, brat"):
+        loaded(tmp_path, data=[{"name": "ours", "format": "xml", "train": "a.jsonl"}])
+
+
+def test_labels_that_no_graph_takes_get_names_that_it_does() -> None:
+    space = LabelSpace((("Compromised-Data", "Document", "3D"),), ("IN",), frozenset({("3D", "IN", "Document")}))
+    schema = parse_schema(schema_of_data("mine", space), "mine")
+    assert schema.type_of_label == {"Compromised-Data": "Compromised_Data", "Document": "Document_", "3D": "T_3D"}
+    with pytest.raises(ValueError, match="give it another under 'rename'"):
+        schema_of_data("mine", LabelSpace((("A",),), ("is in",), frozenset({("A", "is in", "A")})))
+
+
+def test_mentions_of_one_layer_do_not_overlap_and_those_of_two_may(tmp_path: Path) -> None:
+    row = {
+        "text": "high dose lithium helps",
+        "entities": [
+            {"start": 0, "end": 17, "label": "Treatment"},
+            {"start": 10, "end": 17, "label": "Drug"},
+            {"start": 5, "end": 17, "label": "Treatment"},
+        ],
+    }
+    _, (example, *_), _ = loaded(tmp_path, json.dumps(row), layers=[["Treatment"], ["Drug"]])
+    assert [text for text, _ in shown(example)[0]] == ["high dose lithium", "lithium"]
+
+
+def test_the_longest_of_overlapping_spans_stays() -> None:
+    spans = [Span(*ends, frozenset({"A"})) for ends in ((0, 3), (2, 9), (8, 12), (9, 10), (12, 13), (0, 2))]
+    assert [(s.start, s.end) for s in without_overlaps(spans)] == [(0, 2), (2, 9), (9, 10), (12, 13)]
+
+
+def test_examples_are_put_one_below_the_other(tmp_path: Path) -> None:
+    source = {"name": "ours", "format": "jsonl", "train": "a.jsonl", "join": 3}
+    _, train, _ = loaded(tmp_path, data=[source])
+    assert 6 <= len(train) < 18
+    for example in train:
+        mentions, relations = shown(example)
+        assert mentions == [("Ann Lee", "Person"), ("Acme", "Company")] * len(relations)
+        assert {example.text[a:b].split()[0] for a, b in example.sentences} == {"Ann", "It"}
+        assert all(tail == head + 1 for head, _, tail in example.relations)
