@@ -1,7 +1,7 @@
 """Training data: the sets that a recipe names, read, mapped to its types, split into parts; and the label space.
 
 The sets mark different things. An example says which types and relations its set does not mark, and which
-spans are only half known, so that the loss can marginalise over what is open (see `crf`, `training`).
+spans are only half known, so that the loss can marginalise over what is open (see `architectures.crf`, `training`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.preprocess import quant_pre_process
 from torch import Tensor, nn
 
-from export_onnx.architecture import Encoder, RelationHead
+from export_onnx.architectures.encoder import Encoder
+from export_onnx.architectures.relation_head import RelationHead
 from export_onnx.training import Network
 from transforms.bundle import MANIFEST, digest, open_session
 

@@ -19,10 +19,10 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from export_onnx import evaluation
-from export_onnx.architecture import Encoder
+from export_onnx.architectures.crf import bio_labels
+from export_onnx.architectures.encoder import Encoder
 from export_onnx.card import write_card
 from export_onnx.config import ConfigError, Recipe, read_recipe
-from export_onnx.crf import bio_labels
 from export_onnx.data import DataSet, load, load_part
 from export_onnx.examples import Example, LabelSpace
 from export_onnx.export import export_relations, export_sentence_encoder, export_tagger, quantize, write_bundle

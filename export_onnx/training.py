@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from export_onnx.architecture import Encoder, RelationHead, Tagger
+from export_onnx.architectures.crf import Crf, bio_labels
+from export_onnx.architectures.encoder import Encoder
+from export_onnx.architectures.relation_head import RelationHead
+from export_onnx.architectures.tagger import Tagger
 from export_onnx.config import Recipe
-from export_onnx.crf import Crf, bio_labels
 from export_onnx.examples import LabelSpace
 from export_onnx.windows import POSITIVE, TrainingBatch, TrainingWindow, batches, collate
 from transforms.features import SHAPES

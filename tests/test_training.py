@@ -13,8 +13,8 @@ import yaml
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install -e '.[train]'")
 
+from export_onnx.architectures.crf import Crf, bio_labels  # noqa: E402
 from export_onnx.config import read_recipe  # noqa: E402
-from export_onnx.crf import Crf, bio_labels  # noqa: E402
 from export_onnx.data import load  # noqa: E402
 from export_onnx.formats import redocred  # noqa: E402
 from export_onnx.training import adaptive_threshold_loss  # noqa: E402
@@ -120,3 +120,35 @@ def test_one_command_trains_exports_and_checks_a_bundle_that_runs(tmp_path: Path
 def _fp32(folder: Path) -> float:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return float(manifest["metrics"]["fp32"]["entities"])
+
+
+def test_a_users_own_data_make_a_bundle_with_its_own_schema(tmp_path: Path) -> None:
+    people, firms = ("Ann Lee", "Bo Ek", "Carla Diaz", "Dan Moor"), ("Acme", "Bolt Works", "Cog", "Dyno Labs")
+    lines = []
+    for number in range(40):
+        person, firm = people[number % 4], firms[number // 4 % 4]
+        text = f"{person} works for {firm} and likes tea."
+        start = text.index(firm)
+        spans = [(0, len(person), "Person"), (start, start + len(firm), "Start-up")]
+        entities = [{"start": a, "end": b, "label": label} for a, b, label in spans]
+        relation = {"head": 0, "label": "WORKS_FOR", "tail": 1}
+        lines.append(json.dumps({"text": text, "entities": entities, "relations": [relation]}))
+    (tmp_path / "train.jsonl").write_text("\n".join(lines))
+    config, target = tmp_path / "mine.yaml", tmp_path / "bundle"
+    config.write_text(
+        "name: mine\nversion: 1\nepochs: 12\nwarmup: 5\nbudget: 128\nhead_rate: 0.003\n"
+        "data:\n  - {name: ours, format: jsonl, train: train.jsonl}\n"
+    )
+    command = [sys.executable, "-m", "export_onnx", "train", str(config)]
+    command += ["--work", str(tmp_path / "work"), "--target", str(target)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    (found,) = extract(["Dan Moor works for Cog and likes tea."], target)
+    names = {entity.id: (entity.name, entity.type) for entity in found.resolved.entities}
+    assert [(names[s.head], s.relation, names[s.tail]) for s in found.statements] == [
+        (("Dan Moor", "Person"), "WORKS_FOR", ("Cog", "Start_up"))
+    ]
+    evaluate = [sys.executable, "-m", "export_onnx", "evaluate", str(config), str(target), "--part", "test"]
+    refused = subprocess.run(evaluate, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert "no set names files under 'test'" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -1,8 +1,9 @@
-"""The network: a case-aware BERT encoder, a linear tagger and a relation head.
+"""A case-aware BERT encoder: subtokens and letter shapes [B, T] → hidden states [B, T, H].
 
-Encoder: Devlin et al. 2019 (BERT), with weights of all-MiniLM-L6-v2 (6 layers, 384 wide, uncased); a learned
-embedding of each word's letter shape, added to the word embeddings, restores what lower-casing removed.
-Written out rather than taken from a library because the exported graph is what the speed depends on.
+Devlin et al. 2019 (BERT), with weights of all-MiniLM-L6-v2 (6 layers, 384 wide, uncased); a learned embedding of each
+word's letter shape, added to the word embeddings, restores what lower-casing removed. Neighbouring sentences are
+context where a window holds several. Written out rather than taken from a library because the exported graph is what
+the speed depends on.
 """
 
 from __future__ import annotations
@@ -112,77 +113,3 @@ def bert_names(layers: int) -> dict[str, str]:
             for kind in ("weight", "bias"):
                 names[f"layers.{layer}.{ours}.{kind}"] = f"encoder.layer.{layer}.{theirs}.{kind}"
     return names
-
-
-class Tagger(nn.Module):
-    """Encoder, first-subtoken pooling, linear emissions: the graph `model.onnx`."""
-
-    def __init__(self, encoder: Encoder, hidden: int, labels: int, dropout: float = 0.1) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.dropout = nn.Dropout(dropout)
-        self.emission = nn.Linear(hidden, labels)
-
-    def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, T] ×3 and word starts [B, W] → emissions [B, W, L], word states [B, W, H]."""
-        hidden = self.encoder(ids, shapes, mask)
-        index = starts[:, :, None].expand(-1, -1, hidden.shape[-1])
-        states = torch.gather(hidden, 1, index)
-        return self.emission(self.dropout(states)), states
-
-
-class RelationHead(nn.Module):
-    """Scores every relation for given pairs of mentions of a window: the graph `relations.onnx`.
-
-    A pair is read from the pooled words of both mentions, their types, their distance, the words between
-    them, and a context that the pair attends to (the localized context of Zhou et al. 2021, ATLOP, with
-    learned attention). Logit 0 is the pair's own threshold (ATLOP's TH class).
-    """
-
-    DISTANCES = 16
-
-    def __init__(self, hidden: int, types: int, relations: int, width: int = 256, dropout: float = 0.2) -> None:
-        super().__init__()
-        self.types = nn.Embedding(types, hidden)
-        self.head, self.tail = nn.Linear(hidden, width), nn.Linear(hidden, width)
-        self.query, self.key = nn.Linear(2 * width, width), nn.Linear(hidden, width)
-        self.context, self.between = nn.Linear(hidden, width), nn.Linear(hidden, width)
-        self.distance = nn.Embedding(2 * self.DISTANCES + 1, width)
-        self.inner = nn.Linear(5 * width, 2 * width)
-        self.scores = nn.Linear(2 * width, relations + 1)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, states: Tensor, words: Tensor, mentions: Tensor, types: Tensor, pairs: Tensor) -> Tensor:
-        """States [B, W, H], words [B], mentions [B, M, 2], types [B, M], pairs [B, P, 2] → [B, P, 1 + R]."""
-        position = torch.arange(states.shape[1], device=states.device)
-        spans = self._pool(states, mentions[..., 0], mentions[..., 1], position)
-        spans = self.dropout(spans + self.types(types))
-        first, second = pairs[..., 0], pairs[..., 1]
-        head = torch.tanh(self.head(_pick(spans, first)))
-        tail = torch.tanh(self.tail(_pick(spans, second)))
-        valid = position[None, None, :] < words[:, None, None]
-        query = self.query(torch.cat([head, tail], dim=-1))
-        weights = query @ self.key(states).transpose(1, 2) / math.sqrt(query.shape[-1])
-        weights = torch.softmax(weights + (1.0 - valid.to(states.dtype)) * -1e4, dim=-1)
-        context = torch.tanh(self.context(weights @ states))
-        a, b = _pick(mentions, first), _pick(mentions, second)
-        gap_start = torch.minimum(a[..., 1], b[..., 1])
-        gap_end = torch.maximum(a[..., 0], b[..., 0])
-        between = torch.tanh(self.between(self._pool(states, gap_start, gap_end, position)))
-        distance = torch.clamp((b[..., 0] - a[..., 0]) // 3, -self.DISTANCES, self.DISTANCES) + self.DISTANCES
-        context = context + self.distance(distance)
-        features = torch.cat([head, tail, head * tail, context, between], dim=-1)
-        inner = nn.functional.gelu(self.inner(self.dropout(features)))
-        return self.scores(self.dropout(inner))  # type: ignore[no-any-return]
-
-    @staticmethod
-    def _pool(states: Tensor, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
-        """The mean state of words start ≤ w < end; zero where there is none. [B, N] ×2 → [B, N, H]."""
-        inside = (position >= start[..., None]) & (position < end[..., None])
-        weights = inside.to(states.dtype)
-        return weights @ states / torch.clamp(weights.sum(-1, keepdim=True), min=1.0)
-
-
-def _pick(rows: Tensor, index: Tensor) -> Tensor:
-    """rows [B, M, D], index [B, P] → [B, P, D]."""
-    return torch.gather(rows, 1, index[:, :, None].expand(-1, -1, rows.shape[-1]))

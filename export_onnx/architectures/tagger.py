@@ -1,0 +1,28 @@
+"""The tagger: encoder, first-subtoken pooling, linear emissions [B, W, L] over the labels of all layers.
+
+Its label sequences are scored by `crf`, one a layer of labels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from export_onnx.architectures.encoder import Encoder
+
+
+class Tagger(nn.Module):
+    """Encoder, first-subtoken pooling, linear emissions: the graph `model.onnx`."""
+
+    def __init__(self, encoder: Encoder, hidden: int, labels: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.emission = nn.Linear(hidden, labels)
+
+    def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, T] ×3 and word starts [B, W] → emissions [B, W, L], word states [B, W, H]."""
+        hidden = self.encoder(ids, shapes, mask)
+        index = starts[:, :, None].expand(-1, -1, hidden.shape[-1])
+        states = torch.gather(hidden, 1, index)
+        return self.emission(self.dropout(states)), states
