@@ -91,6 +91,7 @@ class Recipe:
         relations: relations in order; without it, all that the data hold.
         rename: what relations of the data are called in the bundle.
         reach: sentences that head and tail of a relation may be apart.
+        depth: encoder layers, spread evenly over the published six; fewer are faster and know less.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.
     """
@@ -107,6 +108,7 @@ class Recipe:
     relations: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
     reach: int = 1
+    depth: int = 6
     seed: int = 13
     epochs: int = 8
     window: int = 128

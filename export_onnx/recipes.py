@@ -122,10 +122,17 @@ def evaluate(config: Path, data: Path | None, bundle: Path, part: str) -> dict[s
     }
 
 
+def _encoder_config() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((encoder_folder() / "config.json").read_text(encoding="utf-8"))
+    return content
+
+
 def _network(prepared: Prepared) -> Network:
     torch.manual_seed(prepared.recipe.seed)
-    network = Network(json.loads((encoder_folder() / "config.json").read_text(encoding="utf-8")), prepared.space)
-    network.tagger.encoder.load_bert(load_file(encoder_folder() / "model.safetensors"))
+    published = _encoder_config()
+    network = Network({**published, "num_hidden_layers": prepared.recipe.depth}, prepared.space)
+    weights = load_file(encoder_folder() / "model.safetensors")
+    network.tagger.encoder.load_bert(weights, published["num_hidden_layers"])
     return network
 
 
@@ -247,8 +254,9 @@ def build_sentence_encoder(work: Path, target: Path | None = None) -> Path:
     """Export, quantize and check the encoder as published, as a bundle of the task `sentence-encoder`."""
     work.mkdir(parents=True, exist_ok=True)
     source = encoder_folder()
-    encoder = Encoder(json.loads((source / "config.json").read_text(encoding="utf-8")), len(SHAPES))
-    encoder.load_bert(load_file(source / "model.safetensors"))
+    config = _encoder_config()
+    encoder = Encoder(config, len(SHAPES))
+    encoder.load_bert(load_file(source / "model.safetensors"), config["num_hidden_layers"])
     folder = target or BUNDLES / "sentence-encoder"
     folder.mkdir(parents=True, exist_ok=True)
     export_sentence_encoder(encoder, work / "sentence.onnx")

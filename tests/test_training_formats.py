@@ -132,6 +132,21 @@ def test_each_format_is_read(tmp_path: Path) -> None:
     assert ("12 Old Mill,\n19013", "StreetName", "Old Mill") in relations
 
 
+GUM = (
+    "#FORMAT=WebAnno TSV 3.2\n\n#Text=…\n1-1\t0-3\tThe\torganization[1]\n1-2\t4-14\tUniversity\torganization[1]\n"
+    "1-3\t15-17\tof\torganization[1]\n1-4\t18-23\tLeeds\torganization[1]|place[2]\n1-5\t24-26\t's\torganization[1]\n"
+    "1-6\t27-33\tletter\tobject[3]\n\n2-1\t34-36\tIt\tobject\n2-2\t37-44\tpleased\t_\n2-3\t45-48\tAnn\tperson\n"
+)
+
+
+def test_the_names_of_gum_are_told_by_their_capitals(tmp_path: Path) -> None:
+    (example,) = read(tmp_path, "gum", "g.tsv", GUM)
+    assert shown(example)[0] == [("University of Leeds", "organization"), ("Ann", "person")]
+    assert [example.text[a:b] for a, b in example.sentences] == ["The University of Leeds 's letter", "It pleased Ann"]
+    with pytest.raises(ValueError, match=r"g\.tsv, line 1: 4 columns"):
+        read(tmp_path, "gum", "g.tsv", "1-1\t0-3\tThe\n")
+
+
 @pytest.mark.parametrize(
     ("form", "name", "text", "message"),
     [

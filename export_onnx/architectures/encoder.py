@@ -9,6 +9,7 @@ the speed depends on.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -81,17 +82,20 @@ class Encoder(nn.Module):
             x = layer(x, bias)
         return x
 
-    def load_bert(self, weights: dict[str, Tensor]) -> None:
-        """Take over the weights of a BERT checkpoint in Hugging Face's naming."""
+    def load_bert(self, weights: dict[str, Tensor], published: int) -> None:
+        """Take over the weights of a BERT checkpoint in Hugging Face's naming, of its `published` layers as many as
+        there are here, evenly spread, the last among them."""
         own = self.state_dict()
-        for ours, theirs in bert_names(len(self.layers)).items():
+        depth = len(self.layers)
+        taken = [(layer + 1) * published // depth - 1 for layer in range(depth)]
+        for ours, theirs in bert_names(taken).items():
             own[ours] = weights[theirs]
         own["token_type"] = weights["embeddings.token_type_embeddings.weight"][0]
         self.load_state_dict(own)
 
 
-def bert_names(layers: int) -> dict[str, str]:
-    """Our parameter names and those of a Hugging Face BERT checkpoint."""
+def bert_names(taken: Sequence[int]) -> dict[str, str]:
+    """Our parameter names and those of a Hugging Face BERT checkpoint, of which these layers are `taken`."""
     names = {
         "words.weight": "embeddings.word_embeddings.weight",
         "positions.weight": "embeddings.position_embeddings.weight",
@@ -108,8 +112,8 @@ def bert_names(layers: int) -> dict[str, str]:
         "outer": "output.dense",
         "norm": "output.LayerNorm",
     }
-    for layer in range(layers):
+    for layer, source in enumerate(taken):
         for ours, theirs in parts.items():
             for kind in ("weight", "bias"):
-                names[f"layers.{layer}.{ours}.{kind}"] = f"encoder.layer.{layer}.{theirs}.{kind}"
+                names[f"layers.{layer}.{ours}.{kind}"] = f"encoder.layer.{source}.{theirs}.{kind}"
     return names
