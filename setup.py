@@ -20,7 +20,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["pipelines*", "transforms*", "kg_sink*", "export_onnx*"]),
-    package_data={"transforms": ["schemas/*.yaml", "bundles/*/*"], "export_onnx": ["configs/*.yaml", "configs/benchmarks/*.yaml"]},
+    package_data={
+        "transforms": ["schemas/*.yaml", "bundles/*/*"],
+        "export_onnx": ["configs/*.yaml", "configs/benchmarks/*.yaml"],
+    },
     install_requires=[
         "apache-beam>=2.77",
         "arcadedb-embedded>=26.10",

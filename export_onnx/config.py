@@ -24,6 +24,8 @@ import yaml
 
 #: Every so many examples one is dev, in a set that names no dev part.
 DEV_EVERY = 10
+#: Layers of the encoder as published.
+PUBLISHED = 6
 
 
 class ConfigError(ValueError):
@@ -91,7 +93,7 @@ class Recipe:
         relations: relations in order; without it, all that the data hold.
         rename: what relations of the data are called in the bundle.
         reach: sentences that head and tail of a relation may be apart.
-        depth: encoder layers, spread evenly over the published six; fewer are faster and know less.
+        depth: encoder layers, spread evenly over the published ones; fewer are faster and know less.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.
     """
@@ -108,7 +110,7 @@ class Recipe:
     relations: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
     reach: int = 1
-    depth: int = 6
+    depth: int = PUBLISHED
     seed: int = 13
     epochs: int = 8
     window: int = 128
@@ -151,6 +153,8 @@ def read_recipe(path: Path) -> Recipe:
     if not isinstance(renamed, dict):
         raise ConfigError(f"{path}: field 'rename': expected the new name of each relation")
     given["rename"] = {str(old): str(new) for old, new in renamed.items()}
+    if not 1 <= given.get("depth", PUBLISHED) <= PUBLISHED:
+        raise ConfigError(f"{path}: field 'depth': the encoder has {PUBLISHED} layers; take 1 to {PUBLISHED}")
     given["version"] = str(given["version"])
     return Recipe(**given, path=path)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from export_onnx.examples import LabelSpace, Span
-from export_onnx.windows import TrainingWindow, collate
+from export_onnx.examples import Example, LabelSpace, Span
+from export_onnx.windows import POSITIVE, TrainingWindow, collate
 from transforms.bundle import Bundle
 from transforms.decoding import by_layer, labelled_spans, part_sentences, viterbi
 from transforms.relations import WindowMention, relate
@@ -92,26 +92,43 @@ def _groups(windows: Sequence[TrainingWindow]) -> Iterator[list[TrainingWindow]]
 
 @dataclass(slots=True)
 class Report:
-    """What a bundle found on its own: by type, by relation, and how many words of a layer have the right type."""
+    """What a bundle found on its own.
+
+    Attributes:
+        entities: mentions by type, exact span and type.
+        relations: by name; right if both mentions are, span and type (strict).
+        arguments: of events, by role; right if the argument's span, the role and the event's type are, whichever the
+            trigger (as event extraction is scored since ACE 2005).
+        words, windows: a value a layer; words of mentions with the right type, and windows in which all have it.
+    """
 
     entities: ByType = field(default_factory=lambda: defaultdict(Counts))
     relations: ByType = field(default_factory=lambda: defaultdict(Counts))
+    arguments: ByType = field(default_factory=lambda: defaultdict(Counts))
     words: list[Counts] = field(default_factory=list)
     windows: list[Counts] = field(default_factory=list)
 
+    def add_unseen(self, examples: Sequence[Example], windows: Iterable[TrainingWindow]) -> None:
+        """Count as missed what windows cut: mentions and relations of the examples that lie in none of them."""
+        seen = list(windows)
+        self.entities["all"].true += sum(span.known for e in examples for span in e.spans)
+        self.entities["all"].true -= sum(span.known for window in seen for span in window.spans)
+        self.relations["all"].true += sum(len(e.relations) for e in examples)
+        self.relations["all"].true -= sum(int((window.targets == POSITIVE).sum()) for window in seen)
+
     def scores(self) -> dict[str, Any]:
-        """In per cent. `words` and `windows` give a value a layer: of the words of mentions, how many have the right
-        type; of the windows, in how many all of them have."""
+        """All of it, in per cent."""
+        tables = {"entities": self.entities, "relations": self.relations, "arguments": self.arguments}
         return {
-            "entities": {name: c.scores() for name, c in sorted(self.entities.items())},
-            "relations": {name: c.scores() for name, c in sorted(self.relations.items())},
+            **{table: {name: c.scores() for name, c in sorted(by.items())} for table, by in tables.items()},
             "words": [counts.scores()["recall"] for counts in self.words],
             "windows": [counts.scores()["recall"] for counts in self.windows],
         }
 
 
 def by_pipeline(bundle: Bundle, schema: Schema, windows: Sequence[TrainingWindow], space: LabelSpace) -> Report:
-    """Tag and relate as the pipeline does. A relation is right if both mentions are, span and type (strict)."""
+    """Tag and relate as the pipeline does."""
+    events = {label for label, name in schema.type_of_label.items() if name in schema.events}
     report = Report(words=[Counts() for _ in space.layers], windows=[Counts() for _ in space.layers])
     for group in _groups(windows):
         tokens = [window.tokens for window in group]
@@ -130,7 +147,9 @@ def by_pipeline(bundle: Bundle, schema: Schema, windows: Sequence[TrainingWindow
             spans = [(m.span.first, m.span.last, m.span.label) for m in found]
             _count(report.entities, window, spans)
             _count_words(report, window, spans, space)
-            _count_facts(report.relations, window, [(spans[r.head], r.name, spans[r.tail]) for r in relations], space)
+            facts = [(spans[r.head], r.name, spans[r.tail]) for r in relations]
+            _count_facts(report.relations, window, facts, space)
+            _count_arguments(report.arguments, window, facts, space, events)
     return report
 
 
@@ -148,40 +167,47 @@ def _count_words(
             report.windows[place].add(int(right == len(true)), 1, 1)
 
 
-_Mention = tuple[int, int, str]
+_Mention = tuple[int, int, str]  # first word, last word + 1, label
+_Fact = tuple[_Mention, str, _Mention]
+_Gold = tuple[int, int, frozenset[str]]
 
 
-def _count_facts(
-    counts: ByType, window: TrainingWindow, found: Sequence[tuple[_Mention, str, _Mention]], space: LabelSpace
-) -> None:
-    gold: dict[tuple[tuple[int, int, frozenset[str]], str, tuple[int, int, frozenset[str]]], int] = {}
-    ends = [
-        (int(first), int(last), span.types) for (first, last), span in zip(window.mentions, window.spans, strict=True)
-    ]
-    for (head, tail), row in zip(window.pairs.tolist(), window.targets, strict=True):
-        for column in np.flatnonzero(row):
-            gold[ends[head], space.relations[column], ends[tail]] = int(row[column])
+def _gold_facts(window: TrainingWindow, space: LabelSpace) -> dict[tuple[_Gold, str, _Gold], int]:
+    """1 for what holds, -1 for what is unclear, by (head, relation, tail)."""
+    ends = [(first, last, s.types) for (first, last), s in zip(window.mentions.tolist(), window.spans, strict=True)]
+    return {
+        (ends[head], space.relations[column], ends[tail]): int(row[column])
+        for (head, tail), row in zip(window.pairs.tolist(), window.targets, strict=True)
+        for column in np.flatnonzero(row)
+    }
+
+
+def _count_facts(counts: ByType, window: TrainingWindow, found: Sequence[_Fact], space: LabelSpace) -> None:
+    gold = _gold_facts(window, space)
     for fact, value in gold.items():
-        if value == 1:
+        if value == POSITIVE:
             _add(counts, fact[1], true=1)
-    for head_found, name, tail_found in found:
-        if name not in window.marked:
-            continue
-        value = max(
-            (
-                value
-                for (head, other, tail), value in gold.items()
-                if other == name and _same(head, head_found) and _same(tail, tail_found)
-            ),
-            default=0,
-        )
-        if value == 1:
-            _add(counts, name, right=1, found=1)
-        elif value == 0:
-            _add(counts, name, found=1)
+    for head, name, tail in found:
+        if name in window.marked:
+            values = [v for (h, n, t), v in gold.items() if n == name and _same(h, head) and _same(t, tail)]
+            if POSITIVE in values or not values:
+                _add(counts, name, right=int(bool(values)), found=1)
 
 
-def _same(gold: tuple[int, int, frozenset[str]], found: _Mention) -> bool:
+def _count_arguments(
+    counts: ByType, window: TrainingWindow, found: Sequence[_Fact], space: LabelSpace, events: set[str]
+) -> None:
+    said = {(head[2], name, tail[:2]) for head, name, tail in found if head[2] in events and name in window.marked}
+    gold = {
+        (min(head[2]), name, tail[:2])
+        for (head, name, tail), value in _gold_facts(window, space).items()
+        if value == POSITIVE and head[2] <= events
+    }
+    for row in said | gold:
+        _add(counts, row[1], int(row in said & gold), int(row in said), int(row in gold))
+
+
+def _same(gold: _Gold, found: _Mention) -> bool:
     return gold[:2] == found[:2] and found[2] in gold[2]
 
 

@@ -116,10 +116,13 @@ def evaluate(config: Path, data: Path | None, bundle: Path, part: str) -> dict[s
     _, space = load(recipe, data or config.parent, _schema(recipe))
     prepared = Prepared(recipe, [], space, None, loaded.tokenizer)
     schema = load_schema(loaded.schema)
-    return {
-        name: evaluation.by_pipeline(loaded, schema, prepared.windows(name, examples), space).scores()
-        for name, examples in load_part(recipe, data or config.parent, part, space)
-    }
+    scores: dict[str, Any] = {}
+    for name, examples in load_part(recipe, data or config.parent, part, space):
+        windows = prepared.windows(name, examples)
+        found = evaluation.by_pipeline(loaded, schema, windows, space)
+        found.add_unseen(examples, windows)
+        scores[name] = found.scores()
+    return scores
 
 
 def _encoder_config() -> dict[str, Any]:

@@ -47,6 +47,7 @@ def test_events_and_roles_are_types_and_relations(acquisitions: Schema) -> None:
         ({"Sale": {"roles": {"BUYER": {"tail": ["Firm"]}}}}, "no entity type 'Firm'"),
         ({"Sale": {"roles": {"BUYER": None}}}, "relations.BUYER': expected 'head' and 'tail'"),
         (["Sale"], "field 'events': expected types by name, each with 'roles'"),
+        ({"Sale": {"single": False}}, "an event is always single"),
     ],
 )
 def test_a_broken_event_is_refused(events: object, message: str) -> None:
@@ -76,5 +77,12 @@ def test_each_trigger_is_an_event_of_its_own(acquisitions: Schema, linker: Linke
     assert [found.type for found in match([*known, twin])] == ["Organisation"]
 
 
+def test_two_patients_are_two_and_two_spellings_of_a_firm_are_one() -> None:
+    schema = parse_schema({"entities": {"Patient": {"single": True}, "Organisation": {}}}, "s")
+    names = [("A woman", "Patient"), ("Acme", "Organisation"), ("A woman", "Patient"), ("Acme Ltd", "Organisation")]
+    found = resolve(analysis("A woman left Acme. A woman joined Acme Ltd.", names), schema)
+    assert [entity.name for entity in found.entities] == ["A woman", "Acme", "A woman"]
+
+
 def test_the_default_schema_has_no_events() -> None:
-    assert load_schema().events == frozenset()
+    assert load_schema().events == load_schema().single == frozenset()

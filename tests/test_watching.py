@@ -16,7 +16,7 @@ from kg_sink.exporting import canonical_export
 from kg_sink.queries import run_query
 from tests.conftest import tripleflow
 from tests.watching import RunningWatch
-from transforms.bundle import DEFAULT_BUNDLE
+from transforms.bundle import DEFAULT_BUNDLE, SCHEMA, digest
 from transforms.letter_box import read_letters
 from transforms.reading.watching import Watcher, being_written
 
@@ -136,6 +136,10 @@ def test_a_new_model_is_taken_and_a_broken_one_refused(place: Path) -> None:
         assert watch.written("c.txt")["model"] == taken
         shutil.copy(DEFAULT_BUNDLE / "model.onnx", model)
         assert watch.wait_for("model taken", lambda e: "broken" in e["model"])
+        (model / SCHEMA).write_text("entities: {Ship: {labels: [Product]}}")
+        manifest["files"][SCHEMA] = digest(model / SCHEMA)
+        (model / "manifest.json").write_text(json.dumps(manifest))
+        assert watch.wait_for("model refused", lambda e: "another schema" in e["cause"])
         watch.stop()
 
 

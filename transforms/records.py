@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 #: Types whose entities are values: two mentions are one entity if their values are.
 VALUE_TYPES = frozenset({"Date", "Money", "Number"})
-#: Begin the ids of messages and events: each is a thing of its own, whatever others are called.
-SINGLE = ("msg-", "evt-")
+#: Begin the ids of messages, events and the like: each is a thing of its own, whatever others are called.
+SINGLE = ("msg-", "own-")
 
 
 def key(prefix: str, *parts: object) -> str:

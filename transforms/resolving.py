@@ -35,8 +35,8 @@ def resolve(analysis: Analysis, schema: Schema | None = None) -> Resolved:
             values[mention.type, value.text if value else name_key(mention.type, _text(analysis, index))].append(index)
         elif mention.type == MESSAGE:
             entities.append(_message(analysis, index))
-        elif schema is not None and mention.type in schema.events:
-            entities.append(_event(analysis, index))
+        elif schema is not None and mention.type in schema.single:
+            entities.append(_single(analysis, index))
         elif folded := name_key(mention.type, _text(analysis, index)):
             names[mention.type, folded].append(index)
     entities += [_value(analysis, kind, name, rows) for (kind, name), rows in values.items()]
@@ -200,8 +200,8 @@ def _message(analysis: Analysis, index: int) -> Entity:
     return Entity(key("msg", analysis.document.id), MESSAGE, text, (text,), (index,))
 
 
-def _event(analysis: Analysis, index: int) -> Entity:
-    """Each trigger is an event of its own."""
+def _single(analysis: Analysis, index: int) -> Entity:
+    """A mention that is a thing of its own."""
     mention, text = analysis.mentions[index], _text(analysis, index)
-    own = key("evt", analysis.document.id, mention.start, mention.end, mention.type)
+    own = key("own", analysis.document.id, mention.start, mention.end, mention.type)
     return Entity(own, mention.type, text, (text,), (index,))

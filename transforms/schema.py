@@ -1,8 +1,9 @@
 """The schema: which entity and relation types there are, read from one YAML file.
 
 A schema maps the tagger's labels to entity types, says which relations may join which types, and supplies the
-names that become labels and relationship types in the graph. Nothing else ever does. An event is an entity of its
-own, told by its trigger, and its roles are relations from it:
+names that become labels and relationship types in the graph. Nothing else ever does. With `single: true`, each mention
+of an entity type is a thing of its own (a patient, an unnamed ship). So is an event, which is told by its trigger; its
+roles are relations from it:
 
     events:
       Acquisition:
@@ -33,13 +34,14 @@ class SchemaError(ValueError):
 class EntityType:
     """A type of entity and the model labels that mean it.
 
-    An `event` is told by its trigger, and each trigger is an event of its own: two texts that say "acquired" speak of
-    two acquisitions, where two that say "Acme" speak of one company.
+    Of a `single` type, each mention is a thing of its own: two texts that say "a patient" speak of two, where two that
+    say "Acme" speak of one company. So are events, which are told by their trigger.
     """
 
     name: str
     description: str
     labels: frozenset[str]
+    single: bool = False
     event: bool = False
 
 
@@ -65,6 +67,11 @@ class Schema:
     def events(self) -> frozenset[str]:
         """Names of the entity types that are events."""
         return frozenset(name for name, entity in self.entities.items() if entity.event)
+
+    @cached_property
+    def single(self) -> frozenset[str]:
+        """Names of the entity types whose mentions are each a thing of its own; events among them."""
+        return frozenset(name for name, entity in self.entities.items() if entity.single)
 
     @cached_property
     def type_of_label(self) -> dict[str, str]:
@@ -172,7 +179,10 @@ def _entity(name: str, row: object, where: str, *, event: bool = False) -> Entit
     labels = fields.get("labels") or [name]
     if not isinstance(labels, list):
         raise SchemaError(f"{where}: field 'entities.{name}.labels': expected a list of the model's labels")
-    return EntityType(name, str(fields.get("description") or ""), frozenset(map(str, labels)), event)
+    single = fields.get("single", event)
+    if not isinstance(single, bool) or (event and not single):
+        raise SchemaError(f"{where}: field 'entities.{name}.single': expected true or false; an event is always single")
+    return EntityType(name, str(fields.get("description") or ""), frozenset(map(str, labels)), single, event)
 
 
 def _relation(name: str, row: object, entities: Mapping[str, EntityType], where: str) -> RelationType:
