@@ -62,3 +62,12 @@ def test_no_mention_runs_on_into_the_next_sentence(crf: CrfScores) -> None:
 
 def test_labelled_spans() -> None:
     assert labelled_spans(LABELS, [1, 2, 1, 0, 3, 4, 4, 3]) == [(0, 2, "A"), (2, 3, "A"), (4, 7, "B"), (7, 8, "B")]
+
+
+def test_what_is_likely_but_forbidden_leaves_probabilities(crf: CrfScores) -> None:
+    emissions = np.full((1, 3, 5), -500.0, dtype=np.float32)
+    emissions[:, :, 2] = 0.0  # I-A, which nothing begins
+    found = marginals(crf, emissions, np.array([3]))
+    assert np.isfinite(found).all()
+    assert found.sum(axis=2) == pytest.approx(1.0, abs=1e-5)
+    assert found[0, 0, 2] < 1e-6

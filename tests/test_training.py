@@ -6,6 +6,7 @@ import itertools
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -122,7 +123,10 @@ def _fp32(folder: Path) -> float:
     return float(manifest["metrics"]["fp32"]["entities"])
 
 
-def test_a_users_own_data_make_a_bundle_with_its_own_schema(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder: annotated lines, and the config that trains on them."""
+    folder = tmp_path_factory.mktemp("own")
     people, firms = ("Ann Lee", "Bo Ek", "Carla Diaz", "Dan Moor"), ("Acme", "Bolt Works", "Cog", "Dyno Labs")
     lines = []
     for number in range(40):
@@ -133,22 +137,42 @@ def test_a_users_own_data_make_a_bundle_with_its_own_schema(tmp_path: Path) -> N
         entities = [{"start": a, "end": b, "label": label} for a, b, label in spans]
         relation = {"head": 0, "label": "WORKS_FOR", "tail": 1}
         lines.append(json.dumps({"text": text, "entities": entities, "relations": [relation]}))
-    (tmp_path / "train.jsonl").write_text("\n".join(lines))
-    config, target = tmp_path / "mine.yaml", tmp_path / "bundle"
-    config.write_text(
+    (folder / "train.jsonl").write_text("\n".join(lines))
+    (folder / "mine.yaml").write_text(
         "name: mine\nversion: 1\nepochs: 12\nwarmup: 5\nbudget: 128\nhead_rate: 0.003\n"
         "data:\n  - {name: ours, format: jsonl, train: train.jsonl}\n"
     )
-    command = [sys.executable, "-m", "export_onnx", "train", str(config)]
-    command += ["--work", str(tmp_path / "work"), "--target", str(target)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(training(folder, "undisturbed"), cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
-    (found,) = extract(["Dan Moor works for Cog and likes tea."], target)
+    return folder
+
+
+def training(folder: Path, name: str) -> list[str]:
+    command = [sys.executable, "-m", "export_onnx", "train", str(folder / "mine.yaml")]
+    return [*command, "--work", str(folder / f"{name}-work"), "--target", str(folder / name)]
+
+
+def test_a_users_own_data_make_a_bundle_with_its_own_schema(own: Path) -> None:
+    (found,) = extract(["Dan Moor works for Cog and likes tea."], own / "undisturbed")
     names = {entity.id: (entity.name, entity.type) for entity in found.resolved.entities}
     assert [(names[s.head], s.relation, names[s.tail]) for s in found.statements] == [
         (("Dan Moor", "Person"), "WORKS_FOR", ("Cog", "Start_up"))
     ]
-    evaluate = [sys.executable, "-m", "export_onnx", "evaluate", str(config), str(target), "--part", "test"]
-    refused = subprocess.run(evaluate, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    evaluate = [sys.executable, "-m", "export_onnx", "evaluate", str(own / "mine.yaml"), str(own / "undisturbed")]
+    refused = subprocess.run([*evaluate, "--part", "test"], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert "no set names files under 'test'" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_training_that_is_killed_ends_as_if_it_had_not_been(own: Path) -> None:
+    with subprocess.Popen(training(own, "killed"), cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 300
+        while not list(own.glob("killed-work/mine/checkpoint.pt")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.kill()
+    again = subprocess.run(training(own, "killed"), cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert again.returncode == 0, again.stderr
+    assert "epoch 1/12" not in again.stderr
+    assert "epoch 12/12" in again.stderr
+    manifests = [load_bundle(own / name).manifest.content for name in ("undisturbed", "killed")]
+    assert manifests[0] == manifests[1]

@@ -34,14 +34,15 @@ def viterbi(crf: CrfScores, emissions: FloatArray, words: IntArray) -> IntArray:
     batch, width, labels = emissions.shape
     best = crf.start + emissions[:, 0]
     pointers = np.zeros((width, batch, labels), dtype=np.int64)
-    identity = np.arange(labels)
+    identity, into = np.arange(labels), np.ascontiguousarray(crf.moves.T)
+    shortest = words.min()
     for step in range(1, width):
-        scores = best[:, :, None] + crf.moves
-        origin = scores.argmax(axis=1)
-        moved = np.take_along_axis(scores, origin[:, None, :], axis=1)[:, 0] + emissions[:, step]
-        inside = (step < words)[:, None]
-        best = np.where(inside, moved, best)
-        pointers[step] = np.where(inside, origin, identity)
+        scores = best[:, None, :] + into  # [B, to, from]
+        origin, moved = scores.argmax(axis=2), scores.max(axis=2) + emissions[:, step]
+        if step >= shortest:
+            inside = (step < words)[:, None]
+            origin, moved = np.where(inside, origin, identity), np.where(inside, moved, best)
+        pointers[step], best = origin, moved
     path = np.zeros((batch, width), dtype=np.int64)
     path[:, -1] = best.argmax(axis=1)
     rows = np.arange(batch)
@@ -69,27 +70,35 @@ def by_layer(layers: Sequence[CrfScores], emissions: FloatArray) -> list[FloatAr
     return np.split(emissions, np.cumsum([len(crf.labels) for crf in layers])[:-1], axis=2)
 
 
-def _logsumexp(scores: FloatArray, axis: int) -> FloatArray:
-    top = scores.max(axis=axis, keepdims=True)
-    total: FloatArray = np.log(np.exp(scores - top).sum(axis=axis)) + np.squeeze(top, axis)
-    return total
+#: So that a step on which all likely labels are forbidden leaves something to scale.
+_LEAST = 1e-30
 
 
 def marginals(crf: CrfScores, emissions: FloatArray, words: IntArray) -> FloatArray:
-    """p(label of word | window) by forward-backward: emissions [B, W, L], words [B] → [B, W, L]."""
+    """p(label of word | window) by forward-backward: emissions [B, W, L], words [B] → [B, W, L].
+
+    In probabilities, each step scaled to sum to one (Rabiner 1989, section V): a product of matrices a step, where
+    sums of logarithms would take several passes over [B, L, L].
+    """
     batch, width, labels = emissions.shape
-    alpha = np.zeros((width, batch, labels), dtype=np.float32)
-    beta = np.zeros_like(alpha)
-    alpha[0] = crf.start + emissions[:, 0]
+    scores = np.exp(emissions - emissions.max(axis=2, keepdims=True)).transpose(1, 0, 2)
+    np.maximum(scores, _LEAST, out=scores)
+    moves, inside = np.exp(crf.moves), (np.arange(width)[:, None] < words)[:, :, None]
+    forward = np.empty((width, batch, labels), dtype=np.float32)
+    backward = np.ones_like(forward)
+    forward[0] = _scaled(np.exp(crf.start - crf.start.max()) * scores[0])
     for step in range(1, width):
-        moved = _logsumexp(alpha[step - 1][:, :, None] + crf.moves, 1) + emissions[:, step]
-        alpha[step] = np.where((step < words)[:, None], moved, alpha[step - 1])
+        forward[step] = _scaled((forward[step - 1] @ moves) * scores[step])
     for step in range(width - 2, -1, -1):
-        moved = _logsumexp(crf.moves + (emissions[:, step + 1] + beta[step + 1])[:, None, :], 2)
-        beta[step] = np.where((step + 1 < words)[:, None], moved, 0.0)
-    scores = (alpha + beta).transpose(1, 0, 2)
-    probabilities: FloatArray = np.exp(scores - _logsumexp(scores, 2)[:, :, None])
-    return probabilities
+        moved = _scaled((backward[step + 1] * scores[step + 1]) @ moves.T)
+        # Beyond a window's last word there is nothing that could speak for one label or another.
+        backward[step] = np.where(inside[step + 1], moved, 1.0)
+    return _scaled(forward * backward).transpose(1, 0, 2)
+
+
+def _scaled(weights: FloatArray) -> FloatArray:
+    scaled: FloatArray = weights / weights.sum(axis=-1, keepdims=True)
+    return scaled
 
 
 def labelled_spans(labels: Sequence[str], path: Sequence[int]) -> list[tuple[int, int, str]]:

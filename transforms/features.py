@@ -108,26 +108,30 @@ def special_ids(tokenizer: Tokenizer) -> tuple[int, int]:
 
 def tokenize(tokenizer: Tokenizer, text: str, sentences: Sequence[tuple[int, int]]) -> list[SentenceTokens]:
     """Tokenize sentences of a document, given as (start, end) offsets into `text`."""
-    pieces = [text[start:end] for start, end in sentences]
-    encodings = tokenizer.encode_batch(pieces, add_special_tokens=False)
+    encodings = tokenizer.encode_batch([text[start:end] for start, end in sentences], add_special_tokens=False)
+    words = [_words(encoding, start) for encoding, (start, _) in zip(encodings, sentences, strict=True)]
+    if not words:
+        return []
+    # The shapes of all words at once: a call a sentence would cost more than the tokenizer.
+    shapes = letter_shapes(text, np.concatenate([spans for _, _, spans in words]))
+    by_sentence = np.split(shapes, np.cumsum([len(starts) for _, starts, _ in words])[:-1])
     return [
-        _sentence(piece, encoding, start)
-        for piece, encoding, (start, _) in zip(pieces, encodings, sentences, strict=True)
+        SentenceTokens(ids, np.repeat(shape, np.diff(starts, append=len(ids))), starts, spans)
+        for (ids, starts, spans), shape in zip(words, by_sentence, strict=True)
     ]
 
 
-def _sentence(piece: str, encoding: object, offset: int) -> SentenceTokens:
+def _words(encoding: object, offset: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Subtokens [T], the first of each word [W], and the words' spans [W, 2] moved by `offset`."""
     ids = np.array(encoding.ids, dtype=np.int64)  # type: ignore[attr-defined]
     if not len(ids):
         empty = np.zeros(0, dtype=np.int64)
-        return SentenceTokens(empty, empty, empty, empty.reshape(0, 2))
+        return empty, empty, empty.reshape(0, 2)
     words = np.array(encoding.word_ids, dtype=np.int64)  # type: ignore[attr-defined]
     offsets = np.array(encoding.offsets, dtype=np.int64)  # type: ignore[attr-defined]
     starts = np.flatnonzero(np.diff(words, prepend=-1))
     ends = np.append(starts[1:], len(ids)) - 1
-    spans = np.stack([offsets[starts, 0], offsets[ends, 1]], axis=1)
-    lengths = np.append(starts[1:], len(ids)) - starts
-    return SentenceTokens(ids, np.repeat(letter_shapes(piece, spans), lengths), starts, spans + offset)
+    return ids, starts, np.stack([offsets[starts, 0], offsets[ends, 1]], axis=1) + offset
 
 
 def pack(
