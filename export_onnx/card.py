@@ -54,7 +54,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         "## Entities, dev parts, exact span and type",
         f"![F1 by type]({ENTITIES})",
         "A set is scored on what it marks: found mentions of a type that it does not mark count neither way, and a "
-        "mention that it leaves between product, event and other counts as right with any of them.",
+        "mention that it leaves open between several types counts as right with any of them.",
     ]
     for name, scores in metrics["entities"].items():
         parts += [f"### {name}", _scores(scores, "type")]

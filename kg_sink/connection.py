@@ -15,6 +15,9 @@ from kg_sink.server import Connection, connect_running, start
 T = TypeVar("T")
 
 
+_SCHEMES = frozenset(f"{name}{security}" for name in ("bolt", "neo4j") for security in ("", "+s", "+ssc"))
+
+
 class GraphError(RuntimeError):
     """A graph that cannot be used: one line with the remedy."""
 
@@ -48,6 +51,8 @@ def open_driver(connection: Connection) -> Driver:
     Raises:
         GraphError: the URI is none that the driver knows.
     """
+    if connection.uri.partition("://")[0] not in _SCHEMES:  # the driver has an HTTP part, which needs other packages
+        raise GraphError(f"{connection.uri}: not a graph's URI; write bolt://HOST:PORT or neo4j://HOST")
     try:
         return GraphDatabase.driver(
             connection.uri, auth=(connection.user, connection.password), notifications_min_severity="OFF"

@@ -120,14 +120,14 @@ def list_models(form: str) -> None:
 @models.command("verify")
 @click.argument("bundle", required=False)
 def verify_model(bundle: str | None) -> None:
-    """Check a bundle's files against its manifest, and load it.
+    """Check a bundle's files against its manifest, and load it; a folder, or the name of one that ships.
 
     \b
-    Example: tripleflow models verify
+    Example: tripleflow models verify medical-events
     """
-    from transforms.bundle import DEFAULT_BUNDLE, load_bundle, verify
+    from transforms.bundle import DEFAULT_BUNDLE, find_bundle, load_bundle, verify
 
-    found = verify(bundle or DEFAULT_BUNDLE)
+    found = verify(find_bundle(bundle or DEFAULT_BUNDLE))
     if found.task == "structure":
         load_bundle(found.path)
     click.echo(f"{found.model}: {len(found.get('files'))} files are as they were exported")

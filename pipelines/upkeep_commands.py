@@ -51,7 +51,8 @@ def resolve(
     """
     connection = connect(target)
     migrations.prepare(connection)
-    merging.gather(connection, present())
+    if not dry_run and not merged:
+        merging.gather(connection, present())
     if undo:
         merging.undo(connection, undo)
         click.echo(f"{undo} is an entity of its own again")

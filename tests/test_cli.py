@@ -128,6 +128,7 @@ def _colours(picture: bytes) -> set[str]:
         (["run", "no-such-folder"], "no such file or folder"),
         (["query", "counts", "--graph", "nowhere"], "no graph there yet"),
         (["query", "counts", "--graph", "bolt://127.0.0.1:9"], "no graph server answers there"),
+        (["query", "counts", "--graph", "http://127.0.0.1:9"], "not a graph's URI; write bolt://HOST:PORT"),
         (["query", "--graph", "x", "counts"], "stands before 'counts'"),
         (["run", "samples", "--model", str(SENTENCE_ENCODER)], "not for 'structure'"),
         (["graph", "status", "--graph", "bolt://x"], "embedded graph's folder"),
