@@ -46,13 +46,21 @@ def load(recipe: Recipe, root: Path, schema: Schema | None = None) -> tuple[list
 
 
 def load_part(recipe: Recipe, root: Path, part: str, space: LabelSpace) -> list[tuple[str, list[Example]]]:
-    """The examples of one part ("dev", "test") of the sets that name it, by set."""
+    """The examples of one part ("dev", "test") of the sets that have it, by set; never joined.
+
+    Raises:
+        ConfigError, ValueError: see `load`; or no set has that part.
+    """
     found = []
     for source in recipe.data:
         wanted: Part | None = getattr(source, part)
         if wanted:
             examples = [_mapped(recipe, source, example) for example in _examples(source, wanted, root)]
-            found.append((source.name, [_fitted(example, space) for example in examples]))
+        elif part == "dev":
+            examples = _parts(recipe, source, root)[1]
+        else:
+            continue
+        found.append((source.name, [_fitted(example, space) for example in examples]))
     if not found:
         raise ConfigError(f"{recipe.path}: no set names files under {part!r}; add them")
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from export_onnx.export import export_relations, export_sentence_encoder, export
 from export_onnx.schema_files import schema_of_data
 from export_onnx.training import Network, train
 from export_onnx.windows import TrainingWindow, windows_of
-from transforms.bundle import BUNDLES, RELATIONS, SCHEMA, load_bundle
+from transforms.bundle import BUNDLES, RELATIONS, SCHEMA, Bundle, load_bundle
 from transforms.features import SHAPES, load_tokenizer
 from transforms.schema import Schema, load_schema
 
@@ -109,13 +110,11 @@ def export(config: Path, data: Path | None, work: Path, target: Path | None = No
 
 
 def evaluate(config: Path, data: Path | None, bundle: Path, part: str) -> dict[str, Any]:
-    """Scores of a bundle on one part of its data, by set, as the pipeline runs it."""
-    recipe = read_recipe(config)
-    loaded = load_bundle(bundle)
-    # The space is that of the training data, as it was when the bundle was made.
-    _, space = load(recipe, data or config.parent, _schema(recipe))
-    prepared = Prepared(recipe, [], space, None, loaded.tokenizer)
+    """Scores of a bundle on one part of a config's data, by set, as the pipeline runs it."""
+    recipe, loaded = read_recipe(config), load_bundle(bundle)
     schema = load_schema(loaded.schema)
+    space = _space_of(loaded, schema)
+    prepared = Prepared(recipe, [], space, schema, loaded.tokenizer)
     scores: dict[str, Any] = {}
     for name, examples in load_part(recipe, data or config.parent, part, space):
         windows = prepared.windows(name, examples)
@@ -123,6 +122,17 @@ def evaluate(config: Path, data: Path | None, bundle: Path, part: str) -> dict[s
         found.add_unseen(examples, windows)
         scores[name] = found.scores()
     return scores
+
+
+def _space_of(bundle: Bundle, schema: Schema) -> LabelSpace:
+    layers = tuple(tuple(label[2:] for label in crf.labels if label.startswith("B-")) for crf in bundle.layers)
+    joined = frozenset(
+        (head, name, tail)
+        for name in bundle.relation_names
+        for head, tail in product(bundle.types, repeat=2)
+        if schema.allows(name, schema.type_of_label.get(head, ""), schema.type_of_label.get(tail, ""))
+    )
+    return LabelSpace(layers, bundle.relation_names, joined)
 
 
 def _encoder_config() -> dict[str, Any]:
