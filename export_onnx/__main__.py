@@ -22,13 +22,15 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train, export, quantize and check a bundle; resumes where it stopped")
     export = commands.add_parser("export", help="the bundle of the last epoch that `train` finished")
     evaluate = commands.add_parser("evaluate", help="score a bundle on the dev or test parts of a config's data")
+    typing = commands.add_parser("typing", help="train and export the tower that tells subtypes by their descriptions")
     encoder = commands.add_parser("sentence-encoder", help="export the encoder that linking uses")
     card = commands.add_parser("card", help="write a bundle's model card anew from its manifest")
-    for command in (train, export, evaluate):
+    for command in (train, export, evaluate, typing):
         command.add_argument("config", type=Path)
         command.add_argument("--data", type=Path, help="folder that the config's paths start from (default: its own)")
     for command in (train, export, encoder):
         command.add_argument("--work", type=Path, default=Path("build"), help="checkpoints and fp32 graphs")
+    for command in (train, export, encoder, typing):
         command.add_argument("--target", type=Path, help="folder of the bundle (default: among the shipped ones)")
     for command in (train, export):
         command.add_argument("--seed", type=int, help="instead of the config's")
@@ -43,6 +45,10 @@ def _run(options: argparse.Namespace) -> object:
         from export_onnx.card import write_card
 
         return write_card(options.bundle)
+    if options.command == "typing":
+        from export_onnx.typing import build_typing_bundle
+
+        return build_typing_bundle(options.config, options.data, options.target)
     from export_onnx import recipes
 
     if options.command == "sentence-encoder":

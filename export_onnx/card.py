@@ -42,14 +42,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
     """Markdown."""
     metrics = manifest["metrics"]
     parts = [
-        f"# {manifest['name']} {manifest['version']}",
-        manifest["summary"],
-        "## Trained on",
-        _table(
-            ["set", "source", "licence", "training texts", "dev texts"],
-            [[s["name"], s["source"], s["licence"], s["train"], s["dev"]] for s in manifest["data"]],
-        ),
-        f"Encoder: {manifest['encoder']}. Command: `{manifest['command']}`, seed {manifest['recipe']['seed']}.",
+        *_head(manifest),
         f"![how the losses fell]({CURVE})" if manifest.get("curve") else "",
         "## Entities, dev parts, exact span and type",
         f"![F1 by type]({ENTITIES})",
@@ -76,6 +69,49 @@ def model_card(manifest: Mapping[str, Any]) -> str:
     if manifest["limits"]:
         parts += ["## Limits", manifest["limits"]]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def write_typing_card(bundle: Path) -> Path:
+    """The same of a bundle of the task `typing`."""
+    manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    metrics = manifest["metrics"]
+    by_type = [
+        [name, row["trained"], row.get("left out", ""), row["support"]] for name, row in metrics["by type"].items()
+    ]
+    kinds = ("trained", "left out", "encoder", "commonest")
+    parts = [
+        *_head(manifest),
+        "## Names of dev parts",
+        "Of the types that a set tells apart under one type of the schema, and that type itself, the right one, in per "
+        f"cent of {metrics['names']} names ({metrics['of subtypes']} of them of a subtype). Left out: by towers that "
+        "were trained without that type, as are the types that you describe. Encoder: without the tower. Commonest: "
+        "always the commonest of the choices.",
+        _table(
+            ["names", *(kind for kind in kinds)],
+            [
+                ["all", *(metrics["accuracy"].get(kind, "") for kind in kinds)],
+                ["of subtypes", *(metrics["subtypes"][kind] for kind in kinds)],
+            ],
+        ),
+        _table(["type", "trained", "left out", "support"], by_type),
+        "## Limits",
+        manifest["limits"],
+    ]
+    (bundle / CARD).write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return bundle / CARD
+
+
+def _head(manifest: Mapping[str, Any]) -> list[str]:
+    return [
+        f"# {manifest['name']} {manifest['version']}",
+        manifest["summary"],
+        "## Trained on",
+        _table(
+            ["set", "source", "licence", "training texts", "dev texts"],
+            [[s["name"], s["source"], s["licence"], s["train"], s["dev"]] for s in manifest["data"]],
+        ),
+        f"Encoder: {manifest['encoder']}. Command: `{manifest['command']}`, seed {manifest['recipe']['seed']}.",
+    ]
 
 
 def _scores(scores: Mapping[str, Mapping[str, float]], first: str) -> str:

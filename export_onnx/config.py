@@ -131,21 +131,8 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         ConfigError: it cannot be read, or a field is unknown, missing or of the wrong kind; says which.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give an existing YAML file") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())}); mend the file") from error
-    given = _checked(Recipe, content, str(path), hidden={"path"})
-    rows = given["data"]
-    if not isinstance(rows, list) or not rows:
-        raise ConfigError(f"{path}: field 'data': list at least one data set under it")
-    given["data"] = tuple(_source(row, f"{path}: field 'data[{place}]'") for place, row in enumerate(rows))
-    names = [source.name for source in given["data"]]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"{path}: field 'data': two sets are called {name!r}; rename one")
+    given = checked(Recipe, read_yaml(path), str(path), hidden={"path"})
+    given["data"] = read_sources(given["data"], path)
     given["layers"] = tuple(_names(row, f"{path}: field 'layers'") for row in given.get("layers", ()))
     for name in ("relations", "across"):
         given[name] = _names(given.get(name, ()), f"{path}: field {name!r}")
@@ -159,8 +146,38 @@ def read_recipe(path: Path) -> Recipe:
     return Recipe(**given, path=path)
 
 
+def read_yaml(path: Path) -> object:
+    """A file's content.
+
+    Raises:
+        ConfigError: it cannot be read, or is not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give an existing YAML file") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())}); mend the file") from error
+
+
+def read_sources(rows: object, path: Path) -> tuple[Source, ...]:
+    """The data sets that a config lists.
+
+    Raises:
+        ConfigError: there is none, two have one name, or a field is wrong.
+    """
+    if not isinstance(rows, list) or not rows:
+        raise ConfigError(f"{path}: field 'data': list at least one data set under it")
+    sources = tuple(_source(row, f"{path}: field 'data[{place}]'") for place, row in enumerate(rows))
+    names = [source.name for source in sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{path}: field 'data': two sets are called {name!r}; rename one")
+    return sources
+
+
 def _source(row: object, place: str) -> Source:
-    given = _checked(Source, row, place)
+    given = checked(Source, row, place)
     for part in ("train", "dev", "test"):
         if part in given:
             given[part] = _part(given[part], f"{place}.{part}")
@@ -181,7 +198,7 @@ def _source(row: object, place: str) -> Source:
 def _part(row: object, place: str) -> Part:
     if isinstance(row, (str, list)):
         return Part(_names([row] if isinstance(row, str) else row, place))
-    given = _checked(Part, row, place)
+    given = checked(Part, row, place)
     files = given["files"]
     given["files"] = _names([files] if isinstance(files, str) else files, f"{place}.files")
     given["without"] = _names(given.get("without", ()), f"{place}.without")
@@ -204,8 +221,12 @@ def _names(row: object, place: str) -> tuple[str, ...]:
     return tuple(row)
 
 
-def _checked(kind: type, row: object, place: str, hidden: Sequence[str] | set[str] = ()) -> dict[str, Any]:
-    """The row as a dictionary with known fields only, each of its field's plain type."""
+def checked(kind: type, row: object, place: str, hidden: Sequence[str] | set[str] = ()) -> dict[str, Any]:
+    """The row as a dictionary with the dataclass' fields only, each of its field's plain type.
+
+    Raises:
+        ConfigError: a field is unknown, missing or wrong. `place` begins the error.
+    """
     known = {f.name: f for f in fields(kind) if f.name not in hidden}
     if not isinstance(row, dict):
         raise ConfigError(f"{place}: expected fields; known are {', '.join(known)}")

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 
 from export_onnx.config import DEV_EVERY, ConfigError, Part, Recipe, Source
 from export_onnx.examples import Example, LabelSpace, Span, without_overlaps
 from export_onnx.formats import FORMATS
 from transforms.schema import Schema
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ def load(recipe: Recipe, root: Path, schema: Schema | None = None) -> tuple[list
         ConfigError: a set has no such files, format or label; says which.
         ValueError: a file is malformed; says where.
     """
-    read = [_parts(recipe, source, root) for source in recipe.data]
+    read = [read_parts(source, root, recipe.rename) for source in recipe.data]
     space = _space(recipe, read, schema)
     return [
         DataSet(source, *(_joined([_fitted(example, space) for example in part], source.join) for part in parts))
@@ -55,9 +58,9 @@ def load_part(recipe: Recipe, root: Path, part: str, space: LabelSpace) -> list[
     for source in recipe.data:
         wanted: Part | None = getattr(source, part)
         if wanted:
-            examples = [_mapped(recipe, source, example) for example in _examples(source, wanted, root)]
+            examples = [_mapped(source, example, recipe.rename) for example in _examples(source, wanted, root)]
         elif part == "dev":
-            examples = _parts(recipe, source, root)[1]
+            examples = read_parts(source, root, recipe.rename)[1]
         else:
             continue
         found.append((source.name, [_fitted(example, space) for example in examples]))
@@ -66,7 +69,12 @@ def load_part(recipe: Recipe, root: Path, part: str, space: LabelSpace) -> list[
     return found
 
 
-def _parts(recipe: Recipe, source: Source, root: Path) -> tuple[list[Example], list[Example]]:
+def read_parts(source: Source, root: Path, rename: Mapping[str, str] = _NONE) -> tuple[list[Example], list[Example]]:
+    """The train and dev parts of a set, with our types for its labels; `rename` gives relations new names.
+
+    Raises:
+        ConfigError, ValueError: see `load`.
+    """
     train = _examples(source, source.train, root)
     if source.dev:
         dev = _examples(source, source.dev, root)
@@ -74,8 +82,8 @@ def _parts(recipe: Recipe, source: Source, root: Path) -> tuple[list[Example], l
         dev = [example for row, example in enumerate(train) if row % DEV_EVERY == DEV_EVERY - 1]
         train = [example for row, example in enumerate(train) if row % DEV_EVERY != DEV_EVERY - 1]
     if not train:
-        raise ConfigError(f"{recipe.path}: set {source.name!r} has no training examples; check its files and rows")
-    return [_mapped(recipe, source, e) for e in train], [_mapped(recipe, source, e) for e in dev]
+        raise ConfigError(f"set {source.name!r} has no training examples; check its files and rows")
+    return [_mapped(source, e, rename) for e in train], [_mapped(source, e, rename) for e in dev]
 
 
 def _examples(source: Source, part: Part, root: Path) -> list[Example]:
@@ -100,7 +108,7 @@ def _examples(source: Source, part: Part, root: Path) -> list[Example]:
     ]
 
 
-def _mapped(recipe: Recipe, source: Source, example: Example) -> Example:
+def _mapped(source: Source, example: Example, rename: Mapping[str, str]) -> Example:
     """The example with our types for the set's labels; spans without a type go, and their relations with them."""
     place: dict[int, int] = {}
     spans: list[Span] = []
@@ -112,7 +120,7 @@ def _mapped(recipe: Recipe, source: Source, example: Example) -> Example:
 
     def kept(rows: Iterable[tuple[int, str, int]]) -> tuple[tuple[int, str, int], ...]:
         return tuple(
-            (place[head], recipe.rename.get(name, name), place[tail])
+            (place[head], rename.get(name, name), place[tail])
             for head, name, tail in rows
             if head in place and tail in place
         )

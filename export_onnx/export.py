@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from export_onnx.architectures.encoder import Encoder
 from export_onnx.architectures.relation_head import RelationHead
+from export_onnx.architectures.typing_tower import BlendedTower
 from export_onnx.training import Network
 from transforms.bundle import MANIFEST, digest, open_session
 
@@ -76,6 +77,12 @@ class SentenceEncoderGraph(nn.Module):
         weights = mask[:, :, None].to(hidden.dtype)
         pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1.0)
         return nn.functional.normalize(pooled, dim=-1)
+
+
+def export_tower(tower: BlendedTower, size: int, path: Path) -> None:
+    """`model.onnx` of the task typing, fp32: vectors [N, D] → typed [N, 2 D]. It is too small for int8 to matter."""
+    names = {"vectors": {0: "N"}, "typed": {0: "N"}}
+    _export(tower.eval(), (torch.randn(3, size),), path, ["vectors"], ["typed"], names)
 
 
 def export_sentence_encoder(encoder: Encoder, path: Path) -> None:

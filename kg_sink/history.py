@@ -72,7 +72,8 @@ def keep_mentions(tx: ManagedTransaction, rows: Iterable[Row], until: str) -> No
         if edge.get("first_seen", "") < until:
             key = f"{edge['said']}@{row['document']}@{edge['model']}@{edge.get('first_seen', '')}"
             around = {name: row[name] for name in ("entity", "name", "type", "document", "uri", "title")}
-            counted = {name: edge[name] for name in ("said", "model", "names", "count", "first_seen") if name in edge}
+            names = ("said", "model", "names", "count", "subtypes", "first_seen")
+            counted = {name: edge[name] for name in names if name in edge}
             kept.append({"id": key, "properties": {**counted, **around, "until": until}})
     each(tx, _KEEP.format(label="PastMention"), kept)
 

@@ -291,8 +291,8 @@ def name_order(name: str) -> tuple[int, str]:
 
 def _mention_row(entity: Entity, key: str, analysis: Analysis) -> Row:
     properties: Row = {"name": entity.name, "names": sorted(entity.aliases), "count": len(entity.mentions)}
-    if entity.link_score is not None:
-        properties["link_score"] = entity.link_score
+    # What is None takes away what an earlier run said.
+    properties |= {"link_score": entity.link_score, "subtypes": list(entity.subtypes) or None}
     place = {"entity": key, "said": entity.id, "document": analysis.document.id, "model": analysis.model}
     return place | {"properties": properties}
 

@@ -43,11 +43,11 @@ _OF_ENTITIES = (
 _MENTIONS = (
     """
     MATCH (e:Entity)-[m:MENTIONED_IN]->(d:Document) WHERE m.first_seen <= $at
-    RETURN e.id AS id, e.type AS type, e.name AS name, d.id AS document
+    RETURN e.id AS id, e.type AS type, e.name AS name, m.subtypes AS subtypes, d.id AS document
     """,
     """
     MATCH (p:PastMention) WHERE p.first_seen <= $at AND p.until > $at
-    RETURN p.entity AS id, p.type AS type, p.name AS name, p.document AS document
+    RETURN p.entity AS id, p.type AS type, p.name AS name, p.subtypes AS subtypes, p.document AS document
     """,
 )
 _FIND = """
@@ -77,7 +77,7 @@ def entities_then(connection: Connection, at: str, kind: str | None = None, name
     documents: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for query in _MENTIONS:
         for row in run_query(connection, query, {"at": at}):
-            if kind in (None, row["type"]) and (name or "").lower() in row["name"].lower():
+            if kind in (None, row["type"], *(row["subtypes"] or ())) and (name or "").lower() in row["name"].lower():
                 documents[row["id"], row["type"], row["name"]].add(row["document"])
     rows = [{"id": k[0], "type": k[1], "name": k[2], "documents": len(found)} for k, found in documents.items()]
     return sorted(rows, key=lambda row: (-row["documents"], row["name"], row["id"]))

@@ -29,11 +29,12 @@ class Ready:
 
 ENTITIES = Ready(
     "entities",
-    "Entities, by type and part of the name, with the number of documents that mention them.",
+    "Entities, by type or subtype and part of the name, with the number of documents that mention them so.",
     """
     MATCH (e:Entity)
-    WHERE ($type IS NULL OR e.type = $type) AND ($name IS NULL OR toLower(e.name) CONTAINS toLower($name))
-    OPTIONAL MATCH (e)-[:MENTIONED_IN]->(d:Document)
+    WHERE $name IS NULL OR toLower(e.name) CONTAINS toLower($name)
+    OPTIONAL MATCH (e)-[m:MENTIONED_IN]->(d:Document)
+    WITH e, m, d WHERE $type IS NULL OR e.type = $type OR $type IN m.subtypes
     WITH e, count(DISTINCT d) AS documents
     RETURN e.id AS id, e.type AS type, e.name AS name, e.register_id AS register_id, documents
     ORDER BY documents DESC, name, id LIMIT $limit
@@ -101,7 +102,7 @@ MENTIONS = Ready(
     "The documents that mention an entity, and how they spell it.",
     """
     MATCH (e:Entity {id: $id})-[m:MENTIONED_IN]->(d:Document)
-    RETURN d.id AS document, d.title AS title, d.uri AS uri, m.names AS names, m.count AS count
+    RETURN d.id AS document, d.title AS title, d.uri AS uri, m.names AS names, m.subtypes AS subtypes, m.count AS count
     ORDER BY count DESC, document LIMIT $limit
     """,
 )

@@ -77,7 +77,7 @@ def _parameters(pairs: tuple[str, ...]) -> dict[str, Any]:
 
 
 @query.command()
-@click.option("--type", "kind", help="Only of this type, as in the schema.")
+@click.option("--type", "kind", help="Only of this type or subtype, as in the schema.")
 @click.option("--name", help="Only with this in the name.")
 @as_of_option
 @limit_option

@@ -2,7 +2,7 @@
 
     python -m pipelines.structure --input='reports/**' --graph=bolt://localhost:7687 [Beam options]
 
-Read → segment → encode, tag, relate → resolve → link → state → write, each stage with its dead letters.
+Read → segment → encode, tag, relate → resolve → type → link → state → write, each stage with its dead letters.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from transforms.dead_letters import Guarded, GuardedInference
 from transforms.holding import SHIPPED, manifest_digest
 from transforms.inference import StructureModelHandler, default_threads
 from transforms.letter_box import WriteLetters, forget_before, inputs_to_replay, read_letters
-from transforms.linking import LinkHandler
+from transforms.linking import link_handler
 from transforms.reading.inputs import InputError, ReadInputs, expand_inputs, inputs_within
 from transforms.reading.queues import Queue, ReadQueue, check_queues, is_queue, parse_queue
 from transforms.register import load_register
@@ -47,6 +47,7 @@ from transforms.schema import Schema, load_schema
 from transforms.segmenting import SegmentDoFn
 from transforms.stating import state
 from transforms.tables import WriteTables
+from transforms.typing import has_subtypes, typing_handler
 
 
 class StructureOptions(PipelineOptions):
@@ -175,8 +176,11 @@ def compose(documents: beam.PCollection, dead: list[beam.PCollection], job: Job,
     dead.append(lost)
     found, lost = analysed | Guarded("resolve", FunctionDoFn(resolve, job.schema))
     dead.append(lost)
+    if has_subtypes(job.schema):
+        found, lost = found | GuardedInference("type", typing_handler(job.schema, clocked=clocked))
+        dead.append(lost)
     if job.register:
-        found, lost = found | GuardedInference("link", LinkHandler(job.register, job.schema, clocked=clocked))
+        found, lost = found | GuardedInference("link", link_handler(job.register, job.schema, clocked=clocked))
         dead.append(lost)
     structured, lost = found | Guarded("state", FunctionDoFn(state, job.schema))
     dead.append(lost)

@@ -22,6 +22,7 @@ from transforms.features import load_tokenizer
 BUNDLES = Path(__file__).parent / "bundles"
 DEFAULT_BUNDLE = BUNDLES / "enterprise"
 SENTENCE_ENCODER = BUNDLES / "sentence-encoder"
+TYPING = BUNDLES / "typing"
 MANIFEST = "manifest.json"
 RELATIONS = "relations.onnx"
 SCHEMA = "schema.yaml"

@@ -14,6 +14,7 @@ from transforms.resolving import resolve
 from transforms.schema import Schema, load_schema
 from transforms.segmenting import segment
 from transforms.stating import state
+from transforms.typing import has_subtypes, make_typer, type_entities
 
 
 def extract(
@@ -44,6 +45,9 @@ def extract(
         documents.append(segment(document, loaded.tokenizer, loaded.window))
     with ThreadPoolExecutor(threads or default_threads()) as pool:
         resolved = [resolve(found, schema) for found in analyse(loaded, schema, documents, pool)]
+    if has_subtypes(schema):
+        typer = make_typer(schema)
+        resolved = [type_entities(typer, found) for found in resolved]
     if linker is not None:
         resolved = [link(linker, found) for found in resolved]
     return [state(found, schema) for found in resolved]

@@ -8,21 +8,18 @@ Below `Weights.nil` an entity stays unlinked.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 import numpy as np
-from apache_beam.ml.inference.base import ModelHandler
 from rapidfuzz import fuzz
 
-from transforms.counting import add_seconds
-from transforms.dead_letters import letter
 from transforms.decoding import FloatArray
+from transforms.handling import DocumentHandler
 from transforms.names import folded, is_short_organisation, is_short_person, name_key
-from transforms.records import SINGLE, VALUE_TYPES, Analysis, DeadLetter, Entity, Resolved
+from transforms.records import SINGLE, VALUE_TYPES, Analysis, Entity, Resolved
 from transforms.register import Register, load_register
 from transforms.schema import Schema
 from transforms.sentence_encoder import SentenceEncoder, load_sentence_encoder
@@ -180,39 +177,10 @@ def _joined(found: Sequence[Entity]) -> Entity:
     )
 
 
-class LinkHandler(ModelHandler[Resolved, "Resolved | DeadLetter", Linker]):
-    """Runs the linker over resolved documents."""
+def link_handler(register: str, schema: Schema, *, clocked: bool = False) -> DocumentHandler[Linker]:
+    """What RunInference runs; it reads and encodes the register once a process."""
+    return DocumentHandler("link", partial(_load, register, schema), link, clocked=clocked)
 
-    def __init__(self, register: str, schema: Schema, encoder: str | None = None, *, clocked: bool = False) -> None:
-        """`clocked` bounds the wait for a full batch, which needs a runner with real-time timers."""
-        waiting: dict[str, Any] = {"max_batch_duration_secs": 1} if clocked else {"min_batch_size": 8}
-        super().__init__(max_batch_size=64, **waiting)
-        self._register, self._schema, self._encoder = register, schema, encoder
 
-    def load_model(self) -> Linker:
-        """Read and encode the register."""
-        return make_linker(load_register(self._register, self._schema), load_sentence_encoder(self._encoder))
-
-    def run_inference(
-        self, batch: Sequence[Resolved], model: Linker, inference_args: dict[str, Any] | None = None
-    ) -> Iterable[Resolved | DeadLetter]:
-        """Link each document of a batch; one that fails becomes a dead letter."""
-        begin = time.perf_counter()
-        try:
-            return [self._link(model, document) for document in batch]
-        finally:
-            add_seconds("link", time.perf_counter() - begin, len(batch))
-
-    @staticmethod
-    def _link(model: Linker, document: Resolved) -> Resolved | DeadLetter:
-        try:
-            return link(model, document)
-        except Exception as error:
-            return letter("link", document, error)
-
-    def get_metrics_namespace(self) -> str:
-        """Where Beam files the metrics."""
-        return "tripleflow_link"
-
-    def validate_inference_args(self, inference_args: Mapping[str, Any] | None) -> None:
-        """None are taken."""
+def _load(register: str, schema: Schema) -> Linker:
+    return make_linker(load_register(register, schema), load_sentence_encoder())

@@ -136,6 +136,7 @@ class Entity:
     value: str | None = None  # normalised: ISO date, amount with currency, number with unit
     number: float | None = None  # the value as a number, where it is one
     unit: str | None = None
+    subtypes: tuple[str, ...] = ()  # finer types, from the coarser to the finer
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 A schema maps the tagger's labels to entity types, says which relations may join which types, and supplies the
 names that become labels and relationship types in the graph. Nothing else ever does. With `single: true`, each mention
 of an entity type is a thing of its own (a patient, an unnamed ship). So is an event, which is told by its trigger; its
-roles are relations from it:
+roles are relations from it. Finer types are told by their descriptions, of which one line is enough:
 
+    entities:
+      Organisation: {description: "A company, authority or team.", subtypes: {University: "A university or college."}}
     events:
       Acquisition:
         description: "One company takes over another."
@@ -43,6 +45,16 @@ class EntityType:
     labels: frozenset[str]
     single: bool = False
     event: bool = False
+    subtypes: tuple[Subtype, ...] = ()
+
+
+@dataclass(frozen=True)
+class Subtype:
+    """A finer type, told from its description alone (`typing`): no model has a label for it."""
+
+    name: str
+    description: str
+    subtypes: tuple[Subtype, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,7 @@ def parse_schema(content: object, where: str) -> Schema:
         if name in entities:
             raise SchemaError(f"{where}: field 'events.{name}': an entity type has this name; rename one")
         entities[name] = _entity(name, row, where, event=True)
+    _check_subtypes(entities, where)
     owners: dict[str, str] = {}
     for entity in entities.values():
         for label in entity.labels:
@@ -182,7 +195,35 @@ def _entity(name: str, row: object, where: str, *, event: bool = False) -> Entit
     single = fields.get("single", event)
     if not isinstance(single, bool) or (event and not single):
         raise SchemaError(f"{where}: field 'entities.{name}.single': expected true or false; an event is always single")
-    return EntityType(name, str(fields.get("description") or ""), frozenset(map(str, labels)), single, event)
+    subtypes = tuple(_subtypes(fields, f"entities.{name}", where))
+    description = str(fields.get("description") or "")
+    if subtypes and not description:
+        raise SchemaError(f"{where}: field 'entities.{name}.description': its subtypes are told from it; describe it")
+    return EntityType(name, description, frozenset(map(str, labels)), single, event, subtypes)
+
+
+def _subtypes(fields: Mapping[str, object], place: str, where: str) -> Iterator[Subtype]:
+    """Subtypes by name, each a description or `{description: …, subtypes: …}`."""
+    given = fields.get("subtypes") or {}
+    if not isinstance(given, dict):
+        raise SchemaError(f"{where}: field '{place}.subtypes': expected descriptions by name")
+    for name, row in _named(given, f"{place}.subtypes", where):
+        inner = row if isinstance(row, dict) else {"description": row}
+        description = inner.get("description")
+        if not isinstance(description, str) or not description.strip():
+            raise SchemaError(f"{where}: field '{place}.subtypes.{name}': say in a few words what such a thing is")
+        yield Subtype(name, description, tuple(_subtypes(inner, f"{place}.subtypes.{name}", where)))
+
+
+def _check_subtypes(entities: Mapping[str, EntityType], where: str) -> None:
+    seen = set(entities)
+    waiting = [subtype for entity in entities.values() for subtype in entity.subtypes]
+    while waiting:
+        subtype = waiting.pop()
+        if subtype.name in seen:
+            raise SchemaError(f"{where}: field 'subtypes': {subtype.name!r} is named twice; a type has one place")
+        seen.add(subtype.name)
+        waiting += subtype.subtypes
 
 
 def _relation(name: str, row: object, entities: Mapping[str, EntityType], where: str) -> RelationType:
