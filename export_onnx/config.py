@@ -61,6 +61,8 @@ class Source:
         doubtful: texts, in lower case, whose mentions are left open.
         documents: sentences that follow each other are context for each other (conll).
         join: up to so many examples of the train and dev parts are put one below the other, and make one.
+        among: sets whose texts stand around the joined examples, on lines of their own or in the same one; for examples
+            that are found inside of other text (addresses). What these sets mark is left out.
         repeat, most: how often an epoch has each example, and how many windows of the set at most.
     """
 
@@ -77,6 +79,7 @@ class Source:
     doubtful: tuple[str, ...] = ()
     documents: bool = False
     join: int = 1
+    among: tuple[str, ...] = ()
     repeat: int = 1
     most: int | None = None
 
@@ -133,6 +136,10 @@ def read_recipe(path: Path) -> Recipe:
     """
     given = checked(Recipe, read_yaml(path), str(path), hidden={"path"})
     given["data"] = read_sources(given["data"], path)
+    names = [source.name for source in given["data"]]
+    for source in given["data"]:
+        if unknown := set(source.among) - set(names):
+            raise ConfigError(f"{path}: set {source.name!r}: field 'among': no set is called {min(unknown)!r}")
     given["layers"] = tuple(_names(row, f"{path}: field 'layers'") for row in given.get("layers", ()))
     for name in ("relations", "across"):
         given[name] = _names(given.get(name, ()), f"{path}: field {name!r}")
@@ -181,7 +188,7 @@ def _source(row: object, place: str) -> Source:
     for part in ("train", "dev", "test"):
         if part in given:
             given[part] = _part(given[part], f"{place}.{part}")
-    for name in ("rest", "unmarked", "doubtful"):
+    for name in ("rest", "unmarked", "doubtful", "among"):
         if name in given:
             given[name] = _names(given[name], f"{place}.{name}")
     if "labels" in given:

@@ -42,10 +42,19 @@ def load(recipe: Recipe, root: Path, schema: Schema | None = None) -> tuple[list
     """
     read = [read_parts(source, root, recipe.rename) for source in recipe.data]
     space = _space(recipe, read, schema)
-    return [
-        DataSet(source, *(_joined([_fitted(example, space) for example in part], source.join) for part in parts))
-        for source, parts in zip(recipe.data, read, strict=True)
-    ], space
+    found = []
+    for source, parts in zip(recipe.data, read, strict=True):
+        joined = []
+        for number, part in enumerate(parts):
+            around = [
+                e.text
+                for s, other in zip(recipe.data, read, strict=True)
+                if s.name in source.among
+                for e in other[number]
+            ]
+            joined.append(_joined([_fitted(example, space) for example in part], source.join, around))
+        found.append(DataSet(source, *joined))
+    return found, space
 
 
 def load_part(recipe: Recipe, root: Path, part: str, space: LabelSpace) -> list[tuple[str, list[Example]]]:
@@ -211,34 +220,57 @@ def _fitted(example: Example, space: LabelSpace) -> Example:
     return replace(example, spans=tuple(seen), relations=moved(example.relations), unclear=moved(example.unclear))
 
 
-def _joined(examples: Sequence[Example], most: int) -> list[Example]:
-    """Runs of one to `most` examples put one below the other, a blank line between them; fixed by their number."""
-    if most <= 1:
+def _joined(examples: Sequence[Example], most: int, around: Sequence[str]) -> list[Example]:
+    """Runs of one to `most` examples put one below the other, with texts `around` them; fixed by their number."""
+    if most <= 1 and not around:
         return list(examples)
     chooser = random.Random(len(examples))
     found: list[Example] = []
     first = 0
     while first < len(examples):
         count = chooser.randint(1, most)
-        found.append(_below(examples[first : first + count]))
+        pieces = [(example, _BELOW) for example in examples[first : first + count]]
+        found.append(_below(_amid(pieces, around, chooser) if around else pieces))
         first += count
     return found
 
 
-def _below(examples: Sequence[Example]) -> Example:
+#: An example, and what follows it.
+_Piece = tuple[Example, str]
+_BELOW = "\n\n"
+
+
+def _amid(pieces: Sequence[_Piece], around: Sequence[str], chooser: random.Random) -> list[_Piece]:
+    """Texts before, between and after the pieces; some are cut in two, with a piece inside the sentence."""
+    found: list[_Piece] = []
+    for example, _ in pieces:
+        text, way = chooser.choice(around), chooser.random()
+        words = text.split()
+        cut = chooser.randint(1, len(words))
+        if way < 0.3:
+            found += [(Example(" ".join(words[:cut])), " "), (example, " "), (Example(" ".join(words[cut:])), _BELOW)]
+        elif way < 0.6:
+            found += [(Example(text), chooser.choice(("\n", _BELOW))), (example, chooser.choice(("\n", _BELOW)))]
+        else:
+            found.append((example, chooser.choice(("\n", _BELOW))))
+    return [(example, after) for example, after in found if example.text]
+
+
+def _below(pieces: Sequence[_Piece]) -> Example:
     text, spans, sentences = "", list[Span](), list[tuple[int, int]]()
     relations: list[tuple[int, str, int]] = []
     unclear: list[tuple[int, str, int]] = []
-    for example in examples:
+    for example, after in pieces:
         shift, count = len(text), len(spans)
         spans += [replace(span, start=span.start + shift, end=span.end + shift) for span in example.spans]
         bounds = example.sentences or ((0, len(example.text)),)
         sentences += [(start + shift, end + shift) for start, end in bounds]
         relations += [(head + count, name, tail + count) for head, name, tail in example.relations]
         unclear += [(head + count, name, tail + count) for head, name, tail in example.unclear]
-        text += example.text + "\n\n"
+        text += example.text + after
+    first = max((example for example, _ in pieces), key=lambda e: len(e.spans))
     return replace(
-        examples[0],
+        first,
         text=text,
         spans=tuple(spans),
         sentences=tuple(sentences),
