@@ -10,6 +10,7 @@ import random
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from glob import glob
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
@@ -40,21 +41,14 @@ def load(recipe: Recipe, root: Path, schema: Schema | None = None) -> tuple[list
         ConfigError: a set has no such files, format or label; says which.
         ValueError: a file is malformed; says where.
     """
-    read = [read_parts(source, root, recipe.rename) for source in recipe.data]
-    space = _space(recipe, read, schema)
-    found = []
-    for source, parts in zip(recipe.data, read, strict=True):
-        joined = []
-        for number, part in enumerate(parts):
-            around = [
-                e.text
-                for s, other in zip(recipe.data, read, strict=True)
-                if s.name in source.among
-                for e in other[number]
-            ]
-            joined.append(_joined([_fitted(example, space) for example in part], source.join, around))
-        found.append(DataSet(source, *joined))
-    return found, space
+    read = {source.name: read_parts(source, root, recipe.rename) for source in recipe.data}
+    space = _space(recipe, list(read.values()), schema)
+
+    def part(source: Source, number: int) -> list[Example]:
+        around = [example.text for name in source.among for example in read[name][number]]
+        return _joined([_fitted(example, space) for example in read[source.name][number]], source.join, around)
+
+    return [DataSet(source, part(source, 0), part(source, 1)) for source in recipe.data], space
 
 
 def load_part(recipe: Recipe, root: Path, part: str, space: LabelSpace) -> list[tuple[str, list[Example]]]:
@@ -99,9 +93,9 @@ def _examples(source: Source, part: Part, root: Path) -> list[Example]:
     if source.format not in FORMATS:
         raise ConfigError(f"set {source.name!r}: no format {source.format!r}; known are {', '.join(FORMATS)}")
     examples: list[Example] = []
-    left_out = {path for pattern in part.without for path in root.glob(pattern)}
+    left_out = {path for pattern in part.without for path in _matching(root, pattern)}
     for pattern in part.files:
-        paths = sorted(set(root.glob(pattern)) - left_out)
+        paths = sorted(_matching(root, pattern) - left_out)
         if not paths:
             raise ConfigError(f"set {source.name!r}: no file {root / pattern}; mend the path, or give --data FOLDER")
         for path in paths:
@@ -115,6 +109,10 @@ def _examples(source: Source, part: Part, root: Path) -> list[Example]:
     return [
         example for row, example in taken if (number(example.key.encode()) if number else row) % part.every in part.keep
     ]
+
+
+def _matching(root: Path, pattern: str) -> set[Path]:
+    return {Path(found) for found in glob(str(root / pattern), recursive=True)}
 
 
 def _mapped(source: Source, example: Example, rename: Mapping[str, str]) -> Example:
