@@ -52,7 +52,7 @@ def test_the_parts_of_an_address_are_joined_to_it(graph: Path) -> None:
         "RETURN n.name AS number, p.name AS place, z.name AS zip"
     )
     found = {(row["number"], row["place"], row["zip"]) for row in rows(graph, cypher)}
-    assert {("2210", "Chicago", "60612"), ("48", "Burlington", "05401"), ("1900", "Tacoma", "98421")} <= found
+    assert {("715", "Long Beach", "90802"), ("1900", "Tacoma", "98421")} <= found
 
 
 def test_two_reports_of_one_drug_are_two_events(graph: Path) -> None:
