@@ -57,7 +57,7 @@ def test_the_parts_of_an_address_are_joined_to_it(graph: Path) -> None:
 
 def test_two_reports_of_one_drug_are_two_events(graph: Path) -> None:
     cypher = (
-        "MATCH (e:AdverseEvent)-[:DRUG]->(d:Drug) WHERE toLower(d.name) = 'ornavil' "
+        "MATCH (e:AdverseEvent)-[:DRUG]->(d:Drug) WHERE toLower(d.name) = 'valtremol' "
         "RETURN d.id AS drug, collect(DISTINCT e.id) AS events, collect(DISTINCT e.name) AS triggers"
     )
     (found,) = rows(graph, cypher)
