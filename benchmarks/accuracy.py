@@ -11,21 +11,17 @@ spans lose a leading article, as the sets mark names without it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
 
-from benchmarks.contestants import SPACY
+from benchmarks.contestants import load_spacy
 from export_onnx.config import Part, Recipe, Source, read_recipe
 from export_onnx.data import load_part
 from export_onnx.evaluation import Counts
 from export_onnx.examples import Example, LabelSpace
 from transforms.bundle import load_bundle
-from transforms.inference import analyse, default_threads
-from transforms.records import Document
-from transforms.schema import load_schema
-from transforms.segmenting import segment
+from transforms.extracting import extract
 
 CONFIG = Path(__file__).parent.parent / "export_onnx" / "configs" / "enterprise.yaml"
 NAMED = frozenset({"Person", "Organisation", "Location"})
@@ -69,22 +65,15 @@ def main(data: Path, bundle: str | None) -> None:
 
 def ours(bundle: str | None) -> Finder:
     """The bundle as the pipeline runs it."""
-    loaded, schema = load_bundle(bundle), load_schema()
-
-    def find(texts: Sequence[str]) -> list[list[tuple[int, int, str]]]:
-        documents = [Document(Document.make_id(str(n), t), str(n), "txt", "", "en", t) for n, t in enumerate(texts)]
-        with ThreadPoolExecutor(default_threads()) as pool:
-            found = analyse(loaded, schema, [segment(d, loaded.tokenizer, loaded.window) for d in documents], pool)
-        return [[(m.start, m.end, m.type) for m in analysis.mentions] for analysis in found]
-
-    return find
+    loaded = load_bundle(bundle)
+    return lambda texts: [
+        [(m.start, m.end, m.type) for m in found.resolved.analysis.mentions] for found in extract(texts, loaded)
+    ]
 
 
 def spacy() -> Finder:
     """spaCy's small English model, all of it but what named entities do not need."""
-    import spacy as library
-
-    nlp = library.load(SPACY, exclude=["tagger", "parser", "attribute_ruler", "lemmatizer", "senter"])
+    nlp = load_spacy()
 
     def find(texts: Sequence[str]) -> list[list[tuple[int, int, str]]]:
         return [

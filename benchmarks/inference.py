@@ -39,7 +39,6 @@ class Contestant:
     def __init__(self, name: str, bundle: str) -> None:
         begin = time.perf_counter()
         self.name = name
-        self.rates: list[float] = []
         self.peak = 0.0
         command = [sys.executable, "-m", "benchmarks.contestants", name, bundle]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

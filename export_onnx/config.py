@@ -149,7 +149,6 @@ def read_recipe(path: Path) -> Recipe:
     given["rename"] = {str(old): str(new) for old, new in renamed.items()}
     if not 1 <= given.get("depth", PUBLISHED) <= PUBLISHED:
         raise ConfigError(f"{path}: field 'depth': the encoder has {PUBLISHED} layers; take 1 to {PUBLISHED}")
-    given["version"] = str(given["version"])
     return Recipe(**given, path=path)
 
 

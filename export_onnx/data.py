@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from glob import glob
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from types import MappingProxyType
 
@@ -175,17 +175,19 @@ def _space(recipe: Recipe, read: Sequence[tuple[list[Example], list[Example]]], 
     relations = recipe.relations or tuple(sorted(names))
     if missing := names - set(relations):
         raise ConfigError(f"{recipe.path}: field 'relations': the data hold {min(missing)!r}; add it")
-    if schema:
-        joined = frozenset(
-            (head, name, tail)
-            for name in relations
-            if name in schema.relations
-            for head in schema.relations[name].head
-            for tail in schema.relations[name].tail
-        )
-    else:
-        joined = frozenset(_seen(examples))
+    joined = joined_by(schema, listed, relations) if schema else frozenset(_seen(examples))
     return LabelSpace(layers, relations, joined)
+
+
+def joined_by(schema: Schema, types: Iterable[str], relations: Iterable[str]) -> frozenset[tuple[str, str, str]]:
+    """(head type, relation, tail type) that a schema allows, of a model's types and relations."""
+    named = [(label, schema.type_of_label[label]) for label in types if label in schema.type_of_label]
+    return frozenset(
+        (head, name, tail)
+        for name in relations
+        for (head, head_type), (tail, tail_type) in product(named, repeat=2)
+        if schema.allows(name, head_type, tail_type)
+    )
 
 
 def _seen(examples: Iterable[Example]) -> Iterator[tuple[str, str, str]]:

@@ -13,7 +13,7 @@ import numpy as np
 from export_onnx.examples import Example, LabelSpace, Span
 from export_onnx.windows import POSITIVE, TrainingWindow, collate
 from transforms.bundle import Bundle
-from transforms.decoding import by_layer, labelled_spans, part_sentences, viterbi
+from transforms.decoding import by_layer, labelled_spans, viterbi
 from transforms.relations import WindowMention, relate
 from transforms.schema import Schema
 from transforms.tagging import tag
@@ -69,8 +69,7 @@ def on_gold(bundle: Bundle, windows: Sequence[TrainingWindow], space: LabelSpace
         feed = {n: x.numpy() for n, x in zip(("ids", "shapes", "mask", "starts"), batch.inputs, strict=True)}
         emissions, states = bundle.tagger.run(None, feed)
         found: list[list[tuple[int, int, str]]] = [[] for _ in group]
-        for crf, scores in zip(bundle.layers, by_layer(bundle.layers, emissions), strict=True):
-            part_sentences(crf, scores, [window.tokens.sentences for window in group])
+        for crf, scores in by_layer(bundle.layers, emissions, [window.tokens.sentences for window in group]):
             for row, path in enumerate(viterbi(crf, scores, batch.words.numpy())):
                 found[row] += labelled_spans(crf.labels, path[: len(group[row].tokens.starts)])
         for window, spans in zip(group, found, strict=True):
@@ -148,8 +147,9 @@ def by_pipeline(bundle: Bundle, schema: Schema, windows: Sequence[TrainingWindow
             _count(report.entities, window, spans)
             _count_words(report, window, spans, space)
             facts = [(spans[r.head], r.name, spans[r.tail]) for r in relations]
-            _count_facts(report.relations, window, facts, space)
-            _count_arguments(report.arguments, window, facts, space, events)
+            gold = _gold_facts(window, space)
+            _count_facts(report.relations, window, facts, gold)
+            _count_arguments(report.arguments, window, facts, gold, events)
     return report
 
 
@@ -170,9 +170,10 @@ def _count_words(
 _Mention = tuple[int, int, str]  # first word, last word + 1, label
 _Fact = tuple[_Mention, str, _Mention]
 _Gold = tuple[int, int, frozenset[str]]
+_GoldFacts = dict[tuple[_Gold, str, _Gold], int]
 
 
-def _gold_facts(window: TrainingWindow, space: LabelSpace) -> dict[tuple[_Gold, str, _Gold], int]:
+def _gold_facts(window: TrainingWindow, space: LabelSpace) -> _GoldFacts:
     """1 for what holds, -1 for what is unclear, by (head, relation, tail)."""
     ends = [(first, last, s.types) for (first, last), s in zip(window.mentions.tolist(), window.spans, strict=True)]
     return {
@@ -182,8 +183,7 @@ def _gold_facts(window: TrainingWindow, space: LabelSpace) -> dict[tuple[_Gold, 
     }
 
 
-def _count_facts(counts: ByType, window: TrainingWindow, found: Sequence[_Fact], space: LabelSpace) -> None:
-    gold = _gold_facts(window, space)
+def _count_facts(counts: ByType, window: TrainingWindow, found: Sequence[_Fact], gold: _GoldFacts) -> None:
     for fact, value in gold.items():
         if value == POSITIVE:
             _add(counts, fact[1], true=1)
@@ -195,16 +195,16 @@ def _count_facts(counts: ByType, window: TrainingWindow, found: Sequence[_Fact],
 
 
 def _count_arguments(
-    counts: ByType, window: TrainingWindow, found: Sequence[_Fact], space: LabelSpace, events: set[str]
+    counts: ByType, window: TrainingWindow, found: Sequence[_Fact], gold: _GoldFacts, events: set[str]
 ) -> None:
     said = {(head[2], name, tail[:2]) for head, name, tail in found if head[2] in events and name in window.marked}
-    gold = {
+    true = {
         (min(head[2]), name, tail[:2])
-        for (head, name, tail), value in _gold_facts(window, space).items()
+        for (head, name, tail), value in gold.items()
         if value == POSITIVE and head[2] <= events
     }
-    for row in said | gold:
-        _add(counts, row[1], int(row in said & gold), int(row in said), int(row in gold))
+    for row in said | true:
+        _add(counts, row[1], int(row in said & true), int(row in said), int(row in true))
 
 
 def _same(gold: _Gold, found: _Mention) -> bool:

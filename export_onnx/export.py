@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from export_onnx.architectures.encoder import Encoder
 from export_onnx.architectures.relation_head import RelationHead
 from export_onnx.architectures.typing_tower import BlendedTower
+from export_onnx.config import Source
+from export_onnx.examples import Example
 from export_onnx.training import Network
 from transforms.bundle import MANIFEST, digest, open_session
 
@@ -133,6 +135,19 @@ def quantize(source: Path, target: Path) -> None:
     quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
     quantize_dynamic(str(prepared), str(target), weight_type=QuantType.QInt8, per_channel=True)
     prepared.unlink()
+
+
+def provenance(
+    step: str, config: Path, parts: Iterable[tuple[Source, Sequence[Example], Sequence[Example]]]
+) -> dict[str, Any]:
+    """What a manifest says of where a bundle comes from: the command, and each set with its train and dev texts."""
+    return {
+        "command": f"python -m export_onnx {step} {config.name if config.is_absolute() else config}",
+        "data": [
+            {"name": s.name, "source": s.source, "licence": s.licence, "train": len(train), "dev": len(dev)}
+            for s, train, dev in parts
+        ],
+    }
 
 
 def write_bundle(folder: Path, files: Sequence[str], manifest: Mapping[str, Any]) -> None:

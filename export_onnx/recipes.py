@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,16 @@ from export_onnx.architectures.crf import bio_labels
 from export_onnx.architectures.encoder import Encoder
 from export_onnx.card import write_card
 from export_onnx.config import ConfigError, Recipe, read_recipe
-from export_onnx.data import DataSet, load, load_part
+from export_onnx.data import DataSet, joined_by, load, load_part
 from export_onnx.examples import Example, LabelSpace
-from export_onnx.export import export_relations, export_sentence_encoder, export_tagger, quantize, write_bundle
+from export_onnx.export import (
+    export_relations,
+    export_sentence_encoder,
+    export_tagger,
+    provenance,
+    quantize,
+    write_bundle,
+)
 from export_onnx.schema_files import schema_of_data
 from export_onnx.training import Network, train
 from export_onnx.windows import TrainingWindow, windows_of
@@ -126,13 +132,7 @@ def evaluate(config: Path, data: Path | None, bundle: Path, part: str) -> dict[s
 
 def _space_of(bundle: Bundle, schema: Schema) -> LabelSpace:
     layers = tuple(tuple(label[2:] for label in crf.labels if label.startswith("B-")) for crf in bundle.layers)
-    joined = frozenset(
-        (head, name, tail)
-        for name in bundle.relation_names
-        for head, tail in product(bundle.types, repeat=2)
-        if schema.allows(name, schema.type_of_label.get(head, ""), schema.type_of_label.get(tail, ""))
-    )
-    return LabelSpace(layers, bundle.relation_names, joined)
+    return LabelSpace(layers, bundle.relation_names, joined_by(schema, bundle.types, bundle.relation_names))
 
 
 def _encoder_config() -> dict[str, Any]:
@@ -215,17 +215,7 @@ def _manifest(prepared: Prepared, network: Network) -> dict[str, Any]:
         "reach": recipe.reach,
         "window": recipe.window,
         "recipe": {name: value for name, value in asdict(recipe).items() if name not in ("path", "data")},
-        "command": f"python -m export_onnx train {recipe.path.name if recipe.path.is_absolute() else recipe.path}",
-        "data": [
-            {
-                "name": s.source.name,
-                "source": s.source.source,
-                "licence": s.source.licence,
-                "train": len(s.train),
-                "dev": len(s.dev),
-            }
-            for s in prepared.sets
-        ],
+        **provenance("train", recipe.path, [(s.source, s.train, s.dev) for s in prepared.sets]),
         "limits": recipe.limits,
     }
 

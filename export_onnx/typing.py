@@ -22,7 +22,7 @@ from export_onnx.architectures.typing_tower import BlendedTower, TypingTower
 from export_onnx.card import write_typing_card
 from export_onnx.config import ConfigError, Source, checked, read_sources, read_yaml
 from export_onnx.data import read_parts
-from export_onnx.export import export_tower, write_bundle
+from export_onnx.export import export_tower, provenance, write_bundle
 from transforms.bundle import TYPING
 from transforms.decoding import FloatArray
 from transforms.schema import Schema, load_schema
@@ -99,11 +99,7 @@ def build_typing_bundle(config: Path, data: Path | None, target: Path | None = N
         "encoder": "the bundle sentence-encoder, frozen",
         "recipe": {name: value for name, value in asdict(recipe).items() if name not in ("path", "data", "types")},
         "types": {name: asdict(found) for name, found in recipe.types.items()},
-        "command": f"python -m export_onnx typing {config.name if config.is_absolute() else config}",
-        "data": [
-            {"name": s.name, "source": s.source, "licence": s.licence, "train": len(t), "dev": len(d)}
-            for s, t, d in parts
-        ],
+        **provenance("typing", config, parts),
         "metrics": measure(recipe, space, train, dev, tower),
         "limits": recipe.limits,
     }

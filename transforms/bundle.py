@@ -117,14 +117,14 @@ def open_session(path: Path) -> ort.InferenceSession:
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def check_task(manifest: Manifest) -> None:
-    """Refuse a bundle that cannot structure documents.
+def check_task(manifest: Manifest, task: str = "structure") -> None:
+    """Refuse a bundle that is not for a task.
 
     Raises:
         BundleError: it is for another task.
     """
-    if manifest.task != "structure":
-        raise BundleError(f"{manifest.path}: a bundle for {manifest.task!r}, not for 'structure'; give another")
+    if manifest.task != task:
+        raise BundleError(f"{manifest.path}: a bundle for {manifest.task!r}, not for {task!r}; give another")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Shapes: B windows, W words, L labels (BIO). Scores are log-potentials; transitio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,9 +65,14 @@ def part_sentences(crf: CrfScores, emissions: FloatArray, sentences: Sequence[In
         emissions[row, first[:, None], inside] = FORBIDDEN
 
 
-def by_layer(layers: Sequence[CrfScores], emissions: FloatArray) -> list[FloatArray]:
-    """Emissions [B, W, L] of all layers → those of each."""
-    return np.split(emissions, np.cumsum([len(crf.labels) for crf in layers])[:-1], axis=2)
+def by_layer(
+    layers: Sequence[CrfScores], emissions: FloatArray, sentences: Sequence[IntArray]
+) -> Iterator[tuple[CrfScores, FloatArray]]:
+    """Each layer with its share of the emissions [B, W, L], in which its mentions keep to their sentences."""
+    shares = np.split(emissions, np.cumsum([len(crf.labels) for crf in layers])[:-1], axis=2)
+    for crf, scores in zip(layers, shares, strict=True):
+        part_sentences(crf, scores, sentences)
+        yield crf, scores
 
 
 #: So that a step on which all likely labels are forbidden leaves something to scale.

@@ -215,15 +215,19 @@ def _subtypes(fields: Mapping[str, object], place: str, where: str) -> Iterator[
         yield Subtype(name, description, tuple(_subtypes(inner, f"{place}.subtypes.{name}", where)))
 
 
+def with_subtypes(types: Iterable[EntityType | Subtype]) -> Iterator[EntityType | Subtype]:
+    """Types, each followed by its subtypes and theirs."""
+    for found in types:
+        yield found
+        yield from with_subtypes(found.subtypes)
+
+
 def _check_subtypes(entities: Mapping[str, EntityType], where: str) -> None:
-    seen = set(entities)
-    waiting = [subtype for entity in entities.values() for subtype in entity.subtypes]
-    while waiting:
-        subtype = waiting.pop()
-        if subtype.name in seen:
-            raise SchemaError(f"{where}: field 'subtypes': {subtype.name!r} is named twice; a type has one place")
-        seen.add(subtype.name)
-        waiting += subtype.subtypes
+    seen: set[str] = set()
+    for found in with_subtypes(entities.values()):
+        if found.name in seen:
+            raise SchemaError(f"{where}: field 'subtypes': {found.name!r} is named twice; a type has one place")
+        seen.add(found.name)
 
 
 def _relation(name: str, row: object, entities: Mapping[str, EntityType], where: str) -> RelationType:

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
-from transforms.bundle import SENTENCE_ENCODER, BundleError, open_session, verify
+from transforms.bundle import SENTENCE_ENCODER, check_task, open_session, verify
 from transforms.decoding import FloatArray
 from transforms.features import load_tokenizer
 
@@ -49,8 +49,7 @@ def load_sentence_encoder(path: str | Path | None = None) -> SentenceEncoder:
         BundleError: see `bundle.verify`; or the bundle is for another task.
     """
     manifest = verify(path or SENTENCE_ENCODER)
-    if manifest.task != "sentence-encoder":
-        raise BundleError(f"{manifest.path}: a bundle for {manifest.task!r}, not for 'sentence-encoder'")
+    check_task(manifest, "sentence-encoder")
     tokenizer = load_tokenizer(str(manifest.path / "tokenizer.json"))
     tokenizer.enable_truncation(int(manifest.get("window")))
     return SentenceEncoder(tokenizer, open_session(manifest.path / "model.onnx"), int(manifest.get("size")))

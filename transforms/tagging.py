@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.bundle import Bundle
-from transforms.decoding import CrfScores, FloatArray, by_layer, labelled_spans, marginals, part_sentences, viterbi
+from transforms.decoding import CrfScores, FloatArray, by_layer, labelled_spans, marginals, viterbi
 from transforms.features import Batch, WindowTokens, pad
 
 
@@ -41,8 +41,7 @@ def tag(bundle: Bundle, windows: Sequence[WindowTokens]) -> TaggedBatch:
         None, {"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask, "starts": batch.starts}
     )
     spans: list[list[WordSpan]] = [[] for _ in windows]
-    for crf, scores in zip(bundle.layers, by_layer(bundle.layers, emissions), strict=True):
-        part_sentences(crf, scores, [window.sentences for window in windows])
+    for crf, scores in by_layer(bundle.layers, emissions, [window.sentences for window in windows]):
         paths, probabilities = viterbi(crf, scores, batch.words), marginals(crf, scores, batch.words)
         for found, window, path, probability in zip(spans, windows, paths, probabilities, strict=True):
             found += _spans(crf, window, path, probability)

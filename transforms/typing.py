@@ -17,11 +17,11 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from transforms.bundle import TYPING, BundleError, open_session, verify
+from transforms.bundle import TYPING, check_task, open_session, verify
 from transforms.decoding import FloatArray
 from transforms.handling import DocumentHandler
 from transforms.records import Resolved
-from transforms.schema import EntityType, Schema, Subtype
+from transforms.schema import Schema, Subtype, with_subtypes
 from transforms.sentence_encoder import SentenceEncoder, load_sentence_encoder
 
 
@@ -59,17 +59,13 @@ def make_typer(schema: Schema, path: str | Path | None = None) -> Typer:
         BundleError: see `bundle.verify`; or the bundle is for another task.
     """
     manifest = verify(path or TYPING)
-    if manifest.task != "typing":
-        raise BundleError(f"{manifest.path}: a bundle for {manifest.task!r}, not for 'typing'; give another")
+    check_task(manifest, "typing")
     typer = Typer(load_sentence_encoder(), open_session(manifest.path / "model.onnx"), {})
     choices: dict[str, Choice] = {}
-    waiting: list[EntityType | Subtype] = list(schema.entities.values())
-    while waiting:
-        above = waiting.pop()
+    for above in with_subtypes(schema.entities.values()):
         if above.subtypes:
             described = [above.description, *(below.description for below in above.subtypes)]
             choices[above.name] = Choice(above.subtypes, typer.vectors(described))
-            waiting += above.subtypes
     return replace(typer, choices=choices)
 
 

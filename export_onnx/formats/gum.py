@@ -6,10 +6,11 @@ words but small ones begin with a capital, and it is no pronoun. Of nested names
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 from export_onnx.config import Source
-from export_onnx.examples import Example, Span, without_overlaps
+from export_onnx.examples import Example, Span, detokenized, without_overlaps
 
 _SMALL = frozenset({"of", "the", "and", "for", "in", "on", "at", "de", "la", "van", "von", "der", "'s", "a", "to", "-"})
 _ARTICLES, _GENITIVES = frozenset({"the", "a", "an"}), frozenset({"'s", "’s", "'", "’"})
@@ -57,22 +58,15 @@ def _key(entry: str, line: int) -> tuple[str, str]:
 def _example(
     words: list[str], bounds: list[tuple[int, int]], mentions: dict[str, tuple[str, int, int]], key: str
 ) -> Example:
-    starts, position = [], 0
-    for word in words:
-        starts.append(position)
-        position += len(word) + 1
-
-    def place(first: int, last: int) -> tuple[int, int]:
-        return starts[first], starts[last - 1] + len(words[last - 1])
-
+    text, sentences, by_sentence = detokenized([words[first:last] for first, last in bounds])
+    offsets = list(chain.from_iterable(by_sentence))
     spans = []
     for label, first, last in mentions.values():
         first += words[first].lower() in _ARTICLES
         last -= words[last - 1].lower() in _GENITIVES
         if first < last and _is_name(words[first:last]):
-            spans.append(Span(*place(first, last), frozenset({label})))
-    sentences = tuple(place(first, last) for first, last in bounds)
-    return Example(" ".join(words), sentences, tuple(without_overlaps(spans)), key=key)
+            spans.append(Span(offsets[first][0], offsets[last - 1][1], frozenset({label})))
+    return Example(text, tuple(sentences), tuple(without_overlaps(spans)), key=key)
 
 
 def _is_name(words: list[str]) -> bool:
