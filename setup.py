@@ -36,6 +36,7 @@ setup(
         "lxml-html-clean>=0.4",
         "markdown-it-py>=3",
         "neo4j>=5.26",
+        "neo4j-rust-ext>=5.26",
         "neo4j-viz>=1.11",
         "numpy>=1.26",
         "nupunkt>=0.6",

@@ -56,6 +56,16 @@ RETURN s.id AS id, max(v.confidence) AS confidence
 """
 
 _PROPERTIES = ("type", "register_id", "value", "number", "unit")
+_MENTION = ("name", "names", "count", "link_score", "subtypes")
+_SAID = ("text", "start", "end", "head_start", "head_end", "tail_start", "tail_end", "confidence", "model")
+_EVIDENCE = (*_SAID, "head", "relation", "tail")
+_SEEN = "first_seen: $now, last_seen: $now"
+
+
+def _copied(names: Iterable[str]) -> str:
+    """Inside of a pattern: the row's properties of these names."""
+    return ", ".join(f"{name}: row.properties.{name}" for name in names)
+
 
 # Labels are set where the node is made: a server that keeps labels in a record's class (ArcadeDB) cannot change
 # them under a constraint, and looks a MERGE on two labels up without an index.
@@ -84,12 +94,20 @@ SET e.name = CASE
 RETURN count(*) AS made
 """
 
-# `make` is MERGE, or CREATE for a document that is new.
+# Of a new document. Its properties stand in the pattern, since a `SET` would write each of them once more.
+NEW_MENTIONS = f"""
+UNWIND $rows AS row
+MATCH (e:Entity {{id: row.entity}})
+MATCH (d:Document {{id: row.document}})
+CREATE (e)-[:MENTIONED_IN {{said: row.said, model: row.model, {_copied(_MENTION)}, {_SEEN}}}]->(d)
+RETURN count(*) AS made
+"""
+# Of a document that was there before.
 MENTIONS = """
 UNWIND $rows AS row
 MATCH (e:Entity {{id: row.entity}})
 MATCH (d:Document {{id: row.document}})
-{make}
+MERGE {pattern}
 SET m += row.properties
 SET m.first_seen = coalesce(m.first_seen, $now)
 SET m.last_seen = CASE WHEN m.last_seen IS NULL OR m.last_seen < $now THEN $now ELSE m.last_seen END
@@ -114,16 +132,23 @@ SET r.confidence = CASE WHEN row.confidence > r.confidence THEN row.confidence E
 RETURN count(*) AS made
 """
 
-EVIDENCE = """
+NEW_EVIDENCE = f"""
 UNWIND $rows AS row
 MATCH (s:Statement {{id: row.statement}})
 MATCH (d:Document {{id: row.document}})
-{make} (v:Evidence {{id: row.id}})
+CREATE (d)<-[:FROM]-(:Evidence {{id: row.id, {_copied(_EVIDENCE)}, {_SEEN}}})-[:SUPPORTS]->(s)
+RETURN count(*) AS made
+"""
+EVIDENCE = """
+UNWIND $rows AS row
+MATCH (s:Statement {id: row.statement})
+MATCH (d:Document {id: row.document})
+MERGE (v:Evidence {id: row.id})
 SET v += row.properties
 SET v.first_seen = coalesce(v.first_seen, $now)
 SET v.last_seen = CASE WHEN v.last_seen IS NULL OR v.last_seen < $now THEN $now ELSE v.last_seen END
-{make} (v)-[:SUPPORTS]->(s)
-{make} (v)-[:FROM]->(d)
+MERGE (v)-[:SUPPORTS]->(s)
+MERGE (v)-[:FROM]->(d)
 RETURN count(*) AS made
 """
 
@@ -203,9 +228,9 @@ def _mention_writes(rows: Iterable[Row], known: Set[str]) -> list[Write]:
     crowded = crowded_documents(rows)
     old = [row for row in rows if row["document"] in known]
     return [
-        Write(MENTIONS.format(make=f"CREATE {_FROM_DOCUMENT}"), [row for row in rows if row["document"] not in known]),
-        Write(MENTIONS.format(make=f"MERGE {_FROM_DOCUMENT}"), [row for row in old if row["document"] not in crowded]),
-        Write(MENTIONS.format(make=f"MERGE {_FROM_ENTITY}"), [row for row in old if row["document"] in crowded]),
+        Write(NEW_MENTIONS, [row for row in rows if row["document"] not in known]),
+        Write(MENTIONS.format(pattern=_FROM_DOCUMENT), [row for row in old if row["document"] not in crowded]),
+        Write(MENTIONS.format(pattern=_FROM_ENTITY), [row for row in old if row["document"] in crowded]),
     ]
 
 
@@ -217,8 +242,8 @@ def crowded_documents(rows: Iterable[Row]) -> set[str]:
 def _evidence_writes(rows: Iterable[Row], known: Set[str]) -> list[Write]:
     rows = list(rows)
     return [
-        Write(EVIDENCE.format(make="CREATE"), [row for row in rows if row["document"] not in known]),
-        Write(EVIDENCE.format(make="MERGE"), [row for row in rows if row["document"] in known]),
+        Write(NEW_EVIDENCE, [row for row in rows if row["document"] not in known]),
+        Write(EVIDENCE, [row for row in rows if row["document"] in known]),
     ]
 
 
@@ -309,8 +334,7 @@ def surer(one: Row | None, other: Row) -> Row:
 
 
 def _evidence_row(piece: Evidence, said: Statement, statement: str) -> Row:
-    names = ("text", "start", "end", "head_start", "head_end", "tail_start", "tail_end", "confidence", "model")
-    properties = {name: getattr(piece, name) for name in names}
+    properties = {name: getattr(piece, name) for name in _SAID}
     # As the document says it, whatever the entities were merged into since: a merge can be undone.
     properties |= {"head": said.head, "relation": said.relation, "tail": said.tail}
     return {"id": piece.id, "statement": statement, "document": piece.document, "properties": properties}
