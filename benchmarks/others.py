@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from neo4j import ManagedTransaction
@@ -31,22 +32,68 @@ MERGE (h:Entity {{id: $head.id}}) SET h += $head
 MERGE (t:Entity {{id: $tail.id}}) SET t += $tail
 MERGE (h)-[r:`{relation}` {{id: $id}}]->(t) SET r += $evidence
 """
-# The nodes and edges of the sink by plain loops. New documents only, and the first name and confidence stay:
-# nothing is replaced, and a replay would fail.
-_BARE_DOCUMENTS = "UNWIND $rows AS row CREATE (d:Document) SET d = row"
-_BARE_ENTITIES = """
+_EVIDENCE = ("text", "start", "end", "head_start", "head_end", "tail_start", "tail_end", "confidence", "model")
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """The Cypher of a plain loop over the sink's rows; `{type}` and `{relation}` are filled in."""
+
+    documents: str
+    entities: str
+    mentions: str
+    statements: str
+    evidence: str
+
+
+# What a user would write first that can be run again: each node and edge by MERGE.
+_MERGING = _Loop(
+    "UNWIND $rows AS row MERGE (d:Document {id: row.id}) SET d += row",
+    "UNWIND $rows AS row MERGE (e:Entity {{id: row.id}}) SET e += row",
+    """
+UNWIND $rows AS row
+MATCH (e:Entity {id: row.entity})
+MATCH (d:Document {id: row.document})
+MERGE (e)-[m:MENTIONED_IN]->(d)
+SET m.name = row.name, m.names = row.names, m.count = row.count
+""",
+    """
+UNWIND $rows AS row
+MATCH (h:Entity {{id: row.head}})
+MATCH (t:Entity {{id: row.tail}})
+MERGE (s:Statement {{id: row.id}})
+SET s.relation = row.relation, s.created = $now
+MERGE (h)<-[:HEAD]-(s)
+MERGE (s)-[:TAIL]->(t)
+MERGE (h)-[r:`{relation}` {{id: row.id}}]->(t)
+SET r.confidence = row.confidence
+""",
+    """
+UNWIND $rows AS row
+MATCH (s:Statement {id: row.statement})
+MATCH (d:Document {id: row.document})
+MERGE (v:Evidence {id: row.properties.id})
+SET v += row.properties
+MERGE (v)-[:SUPPORTS]->(s)
+MERGE (v)-[:FROM]->(d)
+""",
+)
+# Faster, and good for one time: new documents only, the first name and confidence stay, and a replay would fail.
+_CREATING = _Loop(
+    "UNWIND $rows AS row CREATE (d:Document) SET d = row",
+    """
 UNWIND $rows AS row
 OPTIONAL MATCH (known:Entity {{id: row.id}})
 WITH row, known WHERE known IS NULL
 CREATE (e:Entity:`{type}`) SET e = row
-"""
-_BARE_MENTIONS = """
+""",
+    """
 UNWIND $rows AS row
 MATCH (e:Entity {id: row.entity})
 MATCH (d:Document {id: row.document})
 CREATE (e)-[:MENTIONED_IN {name: row.name, names: row.names, count: row.count}]->(d)
-"""
-_BARE_STATEMENTS = """
+""",
+    """
 UNWIND $rows AS row
 OPTIONAL MATCH (known:Statement {{id: row.id}})
 WITH row, known WHERE known IS NULL
@@ -54,16 +101,16 @@ MATCH (h:Entity {{id: row.head}})
 MATCH (t:Entity {{id: row.tail}})
 CREATE (h)<-[:HEAD]-(:Statement {{id: row.id, relation: row.relation, created: $now}})-[:TAIL]->(t),
        (h)-[:`{relation}` {{id: row.id, confidence: row.confidence}}]->(t)
-"""
-_BARE_EVIDENCE = """
+""",
+    """
 UNWIND $rows AS row
 MATCH (s:Statement {id: row.statement})
 MATCH (d:Document {id: row.document})
 CREATE (v:Evidence) SET v = row.properties
 CREATE (v)-[:SUPPORTS]->(s)
 CREATE (v)-[:FROM]->(d)
-"""
-_EVIDENCE = ("text", "start", "end", "head_start", "head_end", "tail_start", "tail_end", "confidence", "model")
+""",
+)
 
 
 @contextmanager
@@ -74,15 +121,28 @@ def sink(connection: Connection, schema: Schema) -> Iterator[Writer]:
 
 
 @contextmanager
-def bare(connection: Connection, schema: Schema) -> Iterator[Writer]:
-    """A plain loop of the driver's over the same rows, one transaction a batch."""
+def merging(connection: Connection, schema: Schema) -> Iterator[Writer]:
+    """A bare loop of the driver's over the same rows, by UNWIND and MERGE, one transaction a batch."""
+    with _bare(connection, _MERGING) as writer:
+        yield writer
+
+
+@contextmanager
+def creating(connection: Connection, schema: Schema) -> Iterator[Writer]:
+    """The bare loop by CREATE: as fast as a driver can, and for a graph that is written once."""
+    with _bare(connection, _CREATING) as writer:
+        yield writer
+
+
+@contextmanager
+def _bare(connection: Connection, loop: _Loop) -> Iterator[Writer]:
     with open_driver(connection) as driver, driver.session(database=connection.database) as session:
 
         def work(tx: ManagedTransaction, steps: list[tuple[str, list[Row]]]) -> None:
             for cypher, rows in steps:
                 tx.run(cypher, rows=rows, now=_NOW).consume()
 
-        yield lambda batch: session.execute_write(work, _bare_steps(batch))
+        yield lambda batch: session.execute_write(work, _bare_steps(batch, loop))
 
 
 @contextmanager
@@ -138,7 +198,7 @@ def graphrag(connection: Connection, schema: Schema) -> Iterator[Writer]:
         yield work
 
 
-def _bare_steps(batch: list[Structured]) -> list[tuple[str, list[Row]]]:
+def _bare_steps(batch: list[Structured], loop: _Loop) -> list[tuple[str, list[Row]]]:
     entities: dict[str, dict[str, Row]] = defaultdict(dict)
     statements: dict[str, dict[str, Row]] = defaultdict(dict)
     for key, row in _nodes(batch).items():
@@ -148,11 +208,11 @@ def _bare_steps(batch: list[Structured]) -> list[tuple[str, list[Row]]]:
             row = {"head": head, "relation": relation, "tail": tail, "confidence": piece.confidence}
             statements[relation][piece.statement] = {"id": piece.statement, **row}
     return [
-        (_BARE_DOCUMENTS, [_document(found) for found in batch]),
-        *((_BARE_ENTITIES.format(type=kind), list(rows.values())) for kind, rows in entities.items()),
-        (_BARE_MENTIONS, [row for found in batch for row in _mentions(found)]),
-        *((_BARE_STATEMENTS.format(relation=name), list(rows.values())) for name, rows in statements.items()),
-        (_BARE_EVIDENCE, [_evidence_row(piece) for found in batch for piece in found.evidence]),
+        (loop.documents, [_document(found) for found in batch]),
+        *((loop.entities.format(type=kind), list(rows.values())) for kind, rows in entities.items()),
+        (loop.mentions, [row for found in batch for row in _mentions(found)]),
+        *((loop.statements.format(relation=name), list(rows.values())) for name, rows in statements.items()),
+        (loop.evidence, [_evidence_row(piece) for found in batch for piece in found.evidence]),
     ]
 
 

@@ -32,20 +32,19 @@ from kg_sink.server import Connection
 from transforms.records import Structured
 from transforms.schema import Schema, load_schema
 
-#: Documents that one transaction of ours writes: about what the pipeline's batches come to.
-BATCH = 32
-#: Documents a batch of the bare loop: 1,280 statements.
-_BARE_BATCH = 64
+#: Documents a batch, for each way alike: 1,280 statements, about the half second that the pipeline's batches aim at.
+BATCH = 64
 #: Statements that each other way writes before it is timed, into the same server.
 _WARMING = 2_000
 _EVERY = 10
 
 Way = Callable[[Connection, Schema], AbstractContextManager[others.Writer]]
-WAYS: dict[str, tuple[Way, int]] = {
-    "sink": (others.sink, BATCH),
-    "bare driver loop": (others.bare, _BARE_BATCH),
-    "a MERGE a triple": (others.plain, BATCH),
-    "neo4j-graphrag": (others.graphrag, BATCH),
+WAYS: dict[str, Way] = {
+    "sink": others.sink,
+    "bare loop of MERGE": others.merging,
+    "bare loop of CREATE": others.creating,
+    "a MERGE a triple": others.plain,
+    "neo4j-graphrag": others.graphrag,
 }
 
 
@@ -57,7 +56,7 @@ class Size:
     entities: int
     seed: int
 
-    def batches(self, documents_each: int, seed: int | None = None) -> Iterator[list[Structured]]:
+    def batches(self, documents_each: int = BATCH, seed: int | None = None) -> Iterator[list[Structured]]:
         """The documents in batches; with another seed, other documents."""
         count = -(-self.statements // PER_DOCUMENT)
         return batches(documents(count, self.seed if seed is None else seed, self.entities), documents_each)
@@ -89,9 +88,9 @@ def long_run(folder: Path, size: Size) -> list[tuple[str, str]]:
     """
     schema = load_schema()
     with _server(folder) as started, others.sink(started.connection, schema) as write:
-        new = _said(measured("new", size.batches(BATCH), write, started.pid))
+        new = _said(measured("new", size.batches(), write, started.pid))
         written = _counts(started.connection)
-        replay = _said(measured("replay", size.batches(BATCH), write, started.pid))
+        replay = _said(measured("replay", size.batches(), write, started.pid))
         if _counts(started.connection) != written:
             raise RuntimeError(f"the replay changed the graph: {written} became {_counts(started.connection)}")
         bytes_used = ((status := server.status(folder)) and status.size) or 0
@@ -154,12 +153,11 @@ def _way_rows(name: str, results: list[Result], error: str | None, sink: list[Re
 
 
 def _way(folder: Path, name: str, size: Size) -> Result:
-    way, documents_each = WAYS[name]
     warming = Size(_WARMING, size.entities, size.seed)
-    with _server(folder) as started, way(started.connection, load_schema()) as write:
+    with _server(folder) as started, WAYS[name](started.connection, load_schema()) as write:
         # As many for each way, of other documents, so that what is timed is new to the graph.
-        measured("warming", warming.batches(documents_each, seed=size.seed + 1), write, started.pid)
-        phase = measured(name, size.batches(documents_each), write, started.pid)
+        measured("warming", warming.batches(seed=size.seed + 1), write, started.pid)
+        phase = measured(name, size.batches(), write, started.pid)
         count = "MATCH {} RETURN count(*) AS n"
         nodes, edges = (run_query(started.connection, count.format(kind))[0]["n"] for kind in ("(n)", "(a)-[r]->(b)"))
         return Result(phase.rate, phase.cost, f"{nodes:,} nodes, {edges:,} edges")
