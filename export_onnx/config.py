@@ -140,7 +140,10 @@ def read_recipe(path: Path) -> Recipe:
     for source in given["data"]:
         if unknown := set(source.among) - set(names):
             raise ConfigError(f"{path}: set {source.name!r}: field 'among': no set is called {min(unknown)!r}")
-    given["layers"] = tuple(_names(row, f"{path}: field 'layers'") for row in given.get("layers", ()))
+    layers = given.get("layers", ())
+    if not isinstance(layers, (list, tuple)):
+        raise ConfigError(f"{path}: field 'layers': expected lists of types, found {layers!r}")
+    given["layers"] = tuple(_names(row, f"{path}: field 'layers'") for row in layers)
     for name in ("relations", "across"):
         given[name] = _names(given.get(name, ()), f"{path}: field {name!r}")
     renamed = given.get("rename", {})

@@ -10,6 +10,7 @@ import pytest
 from kg_sink import server
 from tests.conftest import analysis, tripleflow
 from transforms.bundle import SENTENCE_ENCODER, BundleError
+from transforms.extracting import extract
 from transforms.records import Resolved
 from transforms.resolving import resolve
 from transforms.schema import Schema, SchemaError, load_schema, parse_schema
@@ -71,6 +72,15 @@ def test_a_subtype_may_have_subtypes(finer: Schema, typer: Typer) -> None:
     resolved = resolve(analysis("Harvard Medical School closed.", [("Harvard Medical School", "Organisation")]), finer)
     (entity,) = type_entities(typer, resolved).entities
     assert entity.subtypes == ("University", "MedicalSchool")
+
+
+def test_extracting_takes_a_typer_that_is_there_already(finer: Schema) -> None:
+    river = parse_schema({"entities": {"Location": FINER["entities"]["Location"]}}, "river")
+    made, given = (
+        extract([TEXT], schema=finer, typer=typer)[0].resolved.entities for typer in (None, make_typer(river))
+    )
+    assert {subtype for entity in given for subtype in entity.subtypes} == {"River"}
+    assert {subtype for entity in made for subtype in entity.subtypes} > {"River", "University"}
 
 
 def test_a_document_without_such_types_is_left_alone(typer: Typer) -> None:

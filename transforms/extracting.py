@@ -14,7 +14,7 @@ from transforms.resolving import resolve
 from transforms.schema import Schema, load_schema
 from transforms.segmenting import segment
 from transforms.stating import state
-from transforms.typing import has_subtypes, make_typer, type_entities
+from transforms.typing import Typer, has_subtypes, make_typer, type_entities
 
 
 def extract(
@@ -22,6 +22,7 @@ def extract(
     bundle: Bundle | str | Path | None = None,
     schema: Schema | None = None,
     linker: Linker | None = None,
+    typer: Typer | None = None,
     threads: int | None = None,
 ) -> list[Structured]:
     """The records that the pipeline makes of texts, one a text, in their order.
@@ -31,6 +32,7 @@ def extract(
         bundle: a loaded bundle, the folder of one, or the name of one that ships; the default one, without it.
         schema: the bundle's own, without it.
         linker: links entities to a register (`linking.make_linker`); they keep their own ids without it.
+        typer: tells subtypes (`typing.make_typer`); made for this call, without it, if the schema has subtypes.
         threads: windows analysed side by side; the cores of this machine, without it.
 
     Raises:
@@ -46,7 +48,7 @@ def extract(
     with ThreadPoolExecutor(threads or default_threads()) as pool:
         resolved = [resolve(found, schema) for found in analyse(loaded, schema, documents, pool)]
     if has_subtypes(schema):
-        typer = make_typer(schema)
+        typer = typer or make_typer(schema)
         resolved = [type_entities(typer, found) for found in resolved]
     if linker is not None:
         resolved = [link(linker, found) for found in resolved]
