@@ -96,7 +96,10 @@ class Recipe:
         relations: relations in order; without it, all that the data hold.
         rename: what relations of the data are called in the bundle.
         reach: sentences that head and tail of a relation may be apart.
-        depth: encoder layers, spread evenly over the published ones; fewer are faster and know less.
+        start: the bundle that training begins from (a folder, from the config's own, or the name of one that ships);
+            the encoder as published, without it.
+        depth: encoder layers, spread evenly over the published ones; fewer are faster and know less. With `start`, the
+            bundle's.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.
     """
@@ -113,6 +116,7 @@ class Recipe:
     relations: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
     reach: int = 1
+    start: str | None = None
     depth: int = PUBLISHED
     seed: int = 13
     epochs: int = 8
@@ -152,6 +156,8 @@ def read_recipe(path: Path) -> Recipe:
     given["rename"] = {str(old): str(new) for old, new in renamed.items()}
     if not 1 <= given.get("depth", PUBLISHED) <= PUBLISHED:
         raise ConfigError(f"{path}: field 'depth': the encoder has {PUBLISHED} layers; take 1 to {PUBLISHED}")
+    if "depth" in given and "start" in given:
+        raise ConfigError(f"{path}: field 'depth': it is that of the bundle under 'start'; leave one of them out")
     return Recipe(**given, path=path)
 
 

@@ -34,6 +34,7 @@ from export_onnx.export import (
     write_bundle,
 )
 from export_onnx.schema_files import schema_of_data
+from export_onnx.starting import Start, layers_of, read_start, start_from
 from export_onnx.training import Network, train
 from export_onnx.windows import TrainingWindow, windows_of
 from transforms.bundle import BUNDLES, RELATIONS, SCHEMA, Bundle, load_bundle
@@ -64,6 +65,7 @@ class Prepared:
     space: LabelSpace
     schema: Schema | None  # None: made of the data when the bundle is written
     tokenizer: Tokenizer
+    start: Start | None = None  # what training begins from, if not from the encoder as published
 
     def windows(self, name: str, examples: Sequence[Example]) -> list[TrainingWindow]:
         """The windows of examples of the set `name`."""
@@ -80,7 +82,12 @@ def prepare(config: Path, data: Path | None, seed: int | None = None) -> Prepare
     recipe = recipe if seed is None else replace(recipe, seed=seed)
     schema = _schema(recipe)
     sets, space = load(recipe, data or config.parent, schema)
-    return Prepared(recipe, sets, space, schema, load_tokenizer(str(encoder_folder() / "tokenizer.json")))
+    start = None
+    if recipe.start is not None:
+        beside = config.parent / recipe.start
+        start = read_start(beside if beside.exists() else recipe.start)
+        recipe = replace(recipe, depth=layers_of(start[1]))
+    return Prepared(recipe, sets, space, schema, load_tokenizer(str(encoder_folder() / "tokenizer.json")), start)
 
 
 def _schema(recipe: Recipe) -> Schema | None:
@@ -135,17 +142,22 @@ def _space_of(bundle: Bundle, schema: Schema) -> LabelSpace:
     return LabelSpace(layers, bundle.relation_names, joined_by(schema, bundle.types, bundle.relation_names))
 
 
-def _encoder_config() -> dict[str, Any]:
+def encoder_config() -> dict[str, Any]:
+    """The sizes of the encoder as published."""
     content: dict[str, Any] = json.loads((encoder_folder() / "config.json").read_text(encoding="utf-8"))
     return content
 
 
 def _network(prepared: Prepared) -> Network:
     torch.manual_seed(prepared.recipe.seed)
-    published = _encoder_config()
+    published = encoder_config()
+    if prepared.start is not None:
+        manifest, weights = prepared.start
+        network = Network({**published, "num_hidden_layers": layers_of(weights)}, prepared.space)
+        start_from(network, manifest, weights)
+        return network
     network = Network({**published, "num_hidden_layers": prepared.recipe.depth}, prepared.space)
-    weights = load_file(encoder_folder() / "model.safetensors")
-    network.tagger.encoder.load_bert(weights, published["num_hidden_layers"])
+    network.tagger.encoder.load_bert(load_file(encoder_folder() / "model.safetensors"), published["num_hidden_layers"])
     return network
 
 
@@ -208,7 +220,7 @@ def _manifest(prepared: Prepared, network: Network) -> dict[str, Any]:
         "task": "structure",
         "summary": recipe.summary,
         "licence": recipe.licence,
-        "encoder": ENCODER,
+        "encoder": ENCODER if prepared.start is None else f"{ENCODER}, as {prepared.start[0].model} has it",
         "types": space.types,
         "layers": layers,
         "relations": space.relations,
@@ -257,7 +269,7 @@ def build_sentence_encoder(work: Path, target: Path | None = None) -> Path:
     """Export, quantize and check the encoder as published, as a bundle of the task `sentence-encoder`."""
     work.mkdir(parents=True, exist_ok=True)
     source = encoder_folder()
-    config = _encoder_config()
+    config = encoder_config()
     encoder = Encoder(config, len(SHAPES))
     encoder.load_bert(load_file(source / "model.safetensors"), config["num_hidden_layers"])
     folder = target or BUNDLES / "sentence-encoder"

@@ -1,0 +1,81 @@
+"""Training that begins from a bundle: what is taken over, and that it says what the bundle's int8 graph says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install -e '.[train]'")
+
+from export_onnx.examples import LabelSpace  # noqa: E402
+from export_onnx.recipes import encoder_config, prepare  # noqa: E402
+from export_onnx.starting import Start, layers_of, read_start, start_from  # noqa: E402
+from export_onnx.training import Network  # noqa: E402
+from tests.training_data import write_training_data  # noqa: E402
+from transforms.bundle import SENTENCE_ENCODER, BundleError, load_bundle  # noqa: E402
+from transforms.features import pad  # noqa: E402
+from transforms.records import Document  # noqa: E402
+from transforms.segmenting import segment  # noqa: E402
+
+TEXT = "Ann Lee of Acme Shipping Ltd moved from Leeds to Oslo on 5 May 2024. Bo Ek leads the firm."
+
+
+@pytest.fixture(scope="module")
+def start() -> Start:
+    return read_start("enterprise")
+
+
+def network(start: Start, *layers: tuple[str, ...], relations: tuple[str, ...] = ()) -> Network:
+    manifest, weights = start
+    torch.manual_seed(1)
+    made = Network({**encoder_config(), "num_hidden_layers": layers_of(weights)}, LabelSpace(layers, relations))
+    start_from(made, manifest, weights)
+    return made.eval()
+
+
+def test_what_is_taken_over_says_what_the_bundle_says(start: Start) -> None:
+    bundle = load_bundle("enterprise")
+    document = Document(Document.make_id("a", TEXT), "a", "txt", "", "en", TEXT)
+    batch = pad(segment(document, bundle.tokenizer, bundle.window).windows)
+    wanted, _ = bundle.tagger.run(
+        None, {"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask, "starts": batch.starts}
+    )
+    tagger = network(start, bundle.types).tagger
+    with torch.inference_mode():
+        found, _ = tagger(*map(torch.from_numpy, (batch.ids, batch.shapes, batch.mask, batch.starts)))
+    # int8 rounds what goes into each product: a few hundredths of the largest score.
+    assert np.abs(found.numpy() - wanted).max() < 0.1 * np.abs(wanted).max()
+
+
+def test_types_and_relations_of_the_same_name_are_taken_over(start: Start) -> None:
+    manifest, weights = start
+    made = network(start, ("Cargo", "Person"), ("Vessel",), relations=("CARRIES", "EMPLOYER"))
+    theirs = ["O", *(f"{kind}-{name}" for name in manifest.get("types") for kind in "BI")]
+    emission = made.tagger.emission.weight
+    for ours, label in ((0, "O"), (3, "B-Person"), (4, "I-Person")):
+        assert torch.equal(emission[ours], weights["tagger.emission.weight"][theirs.index(label)]), label
+    known = weights["tagger.emission.weight"]
+    assert not any(torch.equal(emission[ours], row) for ours in (1, 2, 5, 6, 7) for row in known)
+    scores, known = made.relations.scores.weight, weights["relations.scores.weight"]
+    assert torch.equal(scores[0], known[0])
+    assert torch.equal(scores[2], known[1 + manifest.get("relations").index("EMPLOYER")])
+    assert torch.equal(made.relations.inner.weight, weights["relations.inner.weight"])
+
+
+def test_a_config_names_what_it_begins_from(tmp_path: Path) -> None:
+    write_training_data(tmp_path)
+    config = {"name": "mine", "version": 1, "start": "enterprise"}
+    config["data"] = [{"name": "ours", "format": "conll", "train": "btc/b.conll"}]
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(config))
+    prepared = prepare(path, None)
+    assert prepared.start is not None
+    assert prepared.recipe.depth == layers_of(prepared.start[1])
+    path.write_text(yaml.safe_dump({**config, "start": "enterprize"}))
+    with pytest.raises(BundleError, match=r"enterprize: no manifest\.json"):
+        prepare(path, None)
+    with pytest.raises(BundleError, match="not for 'structure'"):
+        read_start(SENTENCE_ENCODER)
