@@ -64,6 +64,13 @@ def model_card(manifest: Mapping[str, Any]) -> str:
             f"![F1 by relation]({RELATIONS})",
             _scores(metrics["found"], "relation"),
         ]
+        if "documents" in metrics:
+            parts += [
+                "## Relations of whole documents, dev parts, gold entities",
+                "Facts: a relation between two entities, wherever in the document it is stated. Evidence: sentences "
+                "of facts; those of which the set gives none are left out.",
+                _scores(metrics["documents"], ""),
+            ]
         compared.append(["relations on gold mentions, F1", metrics["fp32"]["relations"], metrics["int8"]["relations"]])
     parts += ["## int8 against fp32", _table(["", "fp32", "int8"], compared)]
     if manifest["limits"]:

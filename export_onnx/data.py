@@ -137,6 +137,7 @@ def _mapped(source: Source, example: Example, rename: Mapping[str, str]) -> Exam
         spans=tuple(spans),
         relations=kept(example.relations),
         unclear=kept(example.unclear),
+        facts=tuple(replace(fact, relation=rename.get(fact.relation, fact.relation)) for fact in example.facts),
         unmarked=frozenset(source.unmarked),
     )
 
@@ -276,4 +277,6 @@ def _below(pieces: Sequence[_Piece]) -> Example:
         sentences=tuple(sentences),
         relations=tuple(relations),
         unclear=tuple(unclear),
+        entities=(),
+        facts=(),
     )

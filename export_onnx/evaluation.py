@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from export_onnx.examples import Example, LabelSpace, Span
-from export_onnx.windows import POSITIVE, TrainingWindow, collate
+from export_onnx.windows import POSITIVE, TrainingBatch, TrainingWindow, collate
 from transforms.bundle import Bundle
 from transforms.decoding import by_layer, labelled_spans, viterbi
 from transforms.relations import WindowMention, relate
@@ -63,24 +63,34 @@ def on_gold(bundle: Bundle, windows: Sequence[TrainingWindow], space: LabelSpace
     """Entity counts by set and type (and `all`), and the margins and targets [N, R] of all pairs of gold mentions."""
     counts: dict[str, ByType] = defaultdict(lambda: defaultdict(Counts))
     margins, targets = [np.zeros((0, len(space.relations)))], [np.zeros((0, len(space.relations)), dtype=np.int64)]
-    chooser = random.Random(0)
-    for group in _groups(windows):
-        batch = collate(group, space, chooser)
-        feed = {n: x.numpy() for n, x in zip(("ids", "shapes", "mask", "starts"), batch.inputs, strict=True)}
-        emissions, states = bundle.tagger.run(None, feed)
+    for group, batch, emissions, logits in runs_on_gold(bundle, windows, space):
         found: list[list[tuple[int, int, str]]] = [[] for _ in group]
         for crf, scores in by_layer(bundle.layers, emissions, [window.tokens.sentences for window in group]):
             for row, path in enumerate(viterbi(crf, scores, batch.words.numpy())):
                 found[row] += labelled_spans(crf.labels, path[: len(group[row].tokens.starts)])
         for window, spans in zip(group, found, strict=True):
             _count(counts[window.source], window, spans)
-        if bundle.relations is not None:
-            pairs = {"words": batch.words, "mentions": batch.mentions, "types": batch.types, "pairs": batch.pairs}
-            (logits,) = bundle.relations.run(None, {"states": states, **{n: x.numpy() for n, x in pairs.items()}})
+        if logits is not None:
             real = batch.real.numpy()
             margins.append((logits[..., 1:] - logits[..., :1])[real])
             targets.append(batch.targets.numpy()[real])
     return counts, (np.concatenate(margins), np.concatenate(targets))
+
+
+def runs_on_gold(
+    bundle: Bundle, windows: Sequence[TrainingWindow], space: LabelSpace
+) -> Iterator[tuple[list[TrainingWindow], TrainingBatch, np.ndarray, np.ndarray | None]]:
+    """Groups of windows, their tensors, emissions [B, W, L] and, of pairs of gold mentions, logits [B, P, 1 + R]."""
+    chooser = random.Random(0)
+    for group in _groups(windows):
+        batch = collate(group, space, chooser)
+        feed = {n: x.numpy() for n, x in zip(("ids", "shapes", "mask", "starts"), batch.inputs, strict=True)}
+        emissions, states = bundle.tagger.run(None, feed)
+        logits = None
+        if bundle.relations is not None:
+            pairs = {"words": batch.words, "mentions": batch.mentions, "types": batch.types, "pairs": batch.pairs}
+            (logits,) = bundle.relations.run(None, {"states": states, **{n: x.numpy() for n, x in pairs.items()}})
+        yield group, batch, emissions, logits
 
 
 def _groups(windows: Sequence[TrainingWindow]) -> Iterator[list[TrainingWindow]]:

@@ -23,6 +23,16 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """What a document says of two of its entities (indices of `Example.entities`), and in which sentences."""
+
+    head: int
+    relation: str
+    tail: int
+    evidence: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """A text with what its set says of it.
 
@@ -33,6 +43,8 @@ class Example:
         relations: (head, relation, tail), as indices of `spans`.
         unclear: the same, but true only of the entities somewhere in the document: neither right nor wrong here.
         marked_relations: relations that the set marks, others are neither right nor wrong; None stands for all.
+        entities: (start, end) of every mention of each entity, if the set says which mentions are one.
+        facts: what holds of entities in the document as a whole.
         key: what the example is called in its set, if that splits it into parts.
     """
 
@@ -43,6 +55,8 @@ class Example:
     relations: tuple[tuple[int, str, int], ...] = ()
     unclear: tuple[tuple[int, str, int], ...] = ()
     marked_relations: frozenset[str] | None = frozenset()
+    entities: tuple[tuple[tuple[int, int], ...], ...] = ()
+    facts: tuple[Fact, ...] = ()
     key: str = ""
 
 

@@ -24,6 +24,7 @@ from export_onnx.architectures.encoder import Encoder
 from export_onnx.card import write_card
 from export_onnx.config import ConfigError, Recipe, read_recipe
 from export_onnx.data import DataSet, joined_by, load, load_part
+from export_onnx.documents import score_documents
 from export_onnx.examples import Example, LabelSpace
 from export_onnx.export import (
     export_relations,
@@ -67,13 +68,27 @@ class Prepared:
     tokenizer: Tokenizer
     start: Start | None = None  # what training begins from, if not from the encoder as published
 
-    def windows(self, name: str, examples: Sequence[Example]) -> list[TrainingWindow]:
-        """The windows of examples of the set `name`."""
+    @property
+    def far(self) -> int:
+        """Sentences that head and tail may be apart when the bundle runs."""
+        return self.recipe.reach if self.recipe.far is None else self.recipe.far
+
+    def windows(self, name: str, examples: Sequence[Example], reach: int | None = None) -> list[TrainingWindow]:
+        """The windows of examples of the set `name`, with pairs up to `reach` sentences apart (the recipe's)."""
+        reach = self.recipe.reach if reach is None else reach
         return [
             window
             for example in examples
-            for window in windows_of(name, example, self.tokenizer, self.space, self.recipe.window, self.recipe.reach)
+            for window in windows_of(name, example, self.tokenizer, self.space, self.recipe.window, reach)
         ]
+
+    def dev(self, reach: int | None = None) -> list[TrainingWindow]:
+        """The windows of all dev parts."""
+        return [window for s in self.sets for window in self.windows(s.source.name, s.dev, reach)]
+
+    def documents(self, name: str, examples: Sequence[Example]) -> list[tuple[Example, list[TrainingWindow]]]:
+        """Those examples of which the set says what the document states as a whole, with their windows."""
+        return [(example, self.windows(name, [example], self.far)) for example in examples if example.facts]
 
 
 def prepare(config: Path, data: Path | None, seed: int | None = None) -> Prepared:
@@ -127,6 +142,7 @@ def evaluate(config: Path, data: Path | None, bundle: Path, part: str) -> dict[s
     recipe, loaded = read_recipe(config), load_bundle(bundle)
     schema = load_schema(loaded.schema)
     space = _space_of(loaded, schema)
+    recipe = replace(recipe, window=loaded.window, reach=loaded.reach, far=None)
     prepared = Prepared(recipe, [], space, schema, loaded.tokenizer)
     scores: dict[str, Any] = {}
     for name, examples in load_part(recipe, data or config.parent, part, space):
@@ -134,6 +150,8 @@ def evaluate(config: Path, data: Path | None, bundle: Path, part: str) -> dict[s
         found = evaluation.by_pipeline(loaded, schema, windows, space)
         found.add_unseen(examples, windows)
         scores[name] = found.scores()
+        if told := prepared.documents(name, examples):
+            scores[name] |= score_documents(loaded, told, space)
     return scores
 
 
@@ -185,8 +203,7 @@ def _finish(prepared: Prepared, network: Network, work: Path, target: Path | Non
     manifest = _manifest(prepared, network)
     for place in (folder, plain):
         write_bundle(place, files, {**manifest, "thresholds": dict.fromkeys(space.relations, 0.0)})
-    windows = [window for s in prepared.sets for window in prepared.windows(s.source.name, s.dev)]
-    thresholds, metrics = _measure(prepared, windows, folder, plain)
+    thresholds, metrics = _measure(prepared, folder, plain)
     curve = work / "curve.jsonl"
     epochs = [json.loads(line) for line in curve.read_text(encoding="utf-8").splitlines()] if curve.exists() else []
     write_bundle(folder, files, {**manifest, "thresholds": thresholds, "metrics": metrics, "curve": epochs})
@@ -224,7 +241,7 @@ def _manifest(prepared: Prepared, network: Network) -> dict[str, Any]:
         "types": space.types,
         "layers": layers,
         "relations": space.relations,
-        "reach": recipe.reach,
+        "reach": prepared.far,
         "window": recipe.window,
         "recipe": {name: value for name, value in asdict(recipe).items() if name not in ("path", "data")},
         **provenance("train", recipe.path, [(s.source, s.train, s.dev) for s in prepared.sets]),
@@ -236,11 +253,9 @@ def _rounded(values: np.ndarray) -> list[float]:
     return [round(float(value), 5) for value in values]
 
 
-def _measure(
-    prepared: Prepared, windows: list[TrainingWindow], int8: Path, fp32: Path
-) -> tuple[dict[str, float], dict[str, Any]]:
+def _measure(prepared: Prepared, int8: Path, fp32: Path) -> tuple[dict[str, float], dict[str, Any]]:
     """The thresholds, tuned on int8, and the metrics of int8 with fp32 beside them."""
-    space = prepared.space
+    space, windows = prepared.space, prepared.dev()
     results: dict[str, Any] = {}
     thresholds: dict[str, float] = {}
     for kind, folder in (("int8", int8), ("fp32", fp32)):
@@ -258,10 +273,12 @@ def _measure(
             if space.relations:
                 results["relations"] = {name: c.scores() for name, c in relations.items()}
                 tuned = np.array([thresholds[name] for name in space.relations], dtype=np.float32)
-                found = evaluation.by_pipeline(
-                    replace(bundle, thresholds=tuned), load_schema(bundle.schema), windows, space
-                )
+                bundle = replace(bundle, thresholds=tuned)
+                found = evaluation.by_pipeline(bundle, load_schema(bundle.schema), prepared.dev(prepared.far), space)
                 results["found"] = {name: c.scores() for name, c in found.relations.items()}
+                told = [document for s in prepared.sets for document in prepared.documents(s.source.name, s.dev)]
+                if told:
+                    results["documents"] = score_documents(bundle, told, space)
     return thresholds, results
 
 

@@ -101,3 +101,19 @@ def test_statements_follow_the_schema_and_keep_the_surest_evidence(schema: Schem
     assert sorted(s.relation for s in found.statements) == ["EMPLOYER", "LOCATED_IN"]
     assert sorted(e.confidence for e in found.evidence) == [0.7, 0.8]
     assert all(e.text == text for e in found.evidence)
+
+
+def test_evidence_is_the_shortest_passage_that_states_it(schema: Schema) -> None:
+    text = "Ann Lee works for Acme. Rain fell. Ann Lee likes Acme. Bo Ek met Acme."
+    names = [("Ann Lee", "Person"), ("Acme", "Organisation"), ("Ann Lee", "Person"), ("Acme", "Organisation")]
+    names += [("Bo Ek", "Person"), ("Acme", "Organisation")]
+    employed = [(0, 1), (0, 3), (2, 3), (2, 5), (4, 1)]
+    relations = tuple(Relation(head, "EMPLOYER", tail, 0.8) for head, tail in employed)
+    found = state(resolve(analysis(text, names, relations)), schema)
+    entities = {entity.id: entity.name for entity in found.resolved.entities}
+    heads = {statement.id: entities[statement.head] for statement in found.statements}
+    assert sorted((heads[piece.statement], piece.text) for piece in found.evidence) == [
+        ("Ann Lee", "Ann Lee likes Acme."),
+        ("Ann Lee", "Ann Lee works for Acme."),
+        ("Bo Ek", text),
+    ]

@@ -15,8 +15,11 @@ import yaml
 torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install -e '.[train]'")
 
 from export_onnx.architectures.crf import Crf, bio_labels  # noqa: E402
-from export_onnx.config import read_recipe  # noqa: E402
+from export_onnx.config import Part, Source, read_recipe  # noqa: E402
 from export_onnx.data import load  # noqa: E402
+from export_onnx.documents import count_found  # noqa: E402
+from export_onnx.evaluation import Counts  # noqa: E402
+from export_onnx.examples import Fact  # noqa: E402
 from export_onnx.formats import redocred  # noqa: E402
 from export_onnx.training import adaptive_threshold_loss  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
@@ -176,3 +179,29 @@ def test_training_that_is_killed_ends_as_if_it_had_not_been(own: Path) -> None:
     assert "epoch 12/12" in again.stderr
     manifests = [load_bundle(own / name).manifest.content for name in ("undisturbed", "killed")]
     assert manifests[0] == manifests[1]
+
+
+def test_facts_of_a_document_and_their_sentences_are_scored(tmp_path: Path) -> None:
+    """Re-DocRED's facts hold of entities; a pair of near mentions is found, one of far mentions is missed."""
+    path = tmp_path / "documents.json"
+    path.write_text(json.dumps([redocred_document()]))
+    (example,) = redocred.read(path, Source("redocred", "redocred", Part((path.name,))))
+    assert [[example.text[a:b] for a, b in mentions] for mentions in example.entities] == [
+        ["Ann Lee"],
+        ["Rome"],
+        ["Bo Ek"],
+    ]
+    assert example.facts == (
+        Fact(0, "BORN_IN", 1, frozenset({0})),
+        Fact(0, "PARENT_OF", 2, frozenset({0, 1})),
+        Fact(2, "BORN_IN", 1),
+    )
+    facts, evidence = Counts(), Counts()
+    found = {
+        (0, "BORN_IN", 1): (0.5, frozenset({0, 1})),  # one sentence too many
+        (2, "BORN_IN", 1): (0.5, frozenset({1})),  # of this the set gives no evidence
+        (1, "BORN_IN", 0): (0.5, frozenset({1})),  # wrong
+    }
+    count_found(example, found, facts, evidence)
+    assert (facts.right, facts.found, facts.true) == (2, 3, 3)
+    assert (evidence.right, evidence.found, evidence.true) == (1, 3, 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from transforms.records import Analysis, Evidence, Resolved, Statement, Structured
 from transforms.schema import Schema
 
@@ -14,9 +16,9 @@ def state(resolved: Resolved, schema: Schema) -> Structured:
     """Lift relations between mentions to statements between entities.
 
     Evidence is the text from the first to the last sentence that the two mentions touch, or what of it stands around
-    them if that is over `LONGEST`. Of several relations
-    that give the same evidence, the surest is kept. A relation whose entities' types the schema does not join
-    (resolving may have changed a type) is dropped.
+    them if that is over `LONGEST`. Of several relations that give the same evidence, the surest is kept; a passage
+    that holds a shorter one for the same statement is dropped. So is a relation whose entities' types the schema does
+    not join (resolving may have changed a type).
     """
     analysis = resolved.analysis
     owner = {mention: entity for entity in resolved.entities for mention in entity.mentions}
@@ -37,8 +39,23 @@ def state(resolved: Resolved, schema: Schema) -> Structured:
     return Structured(
         resolved,
         tuple(sorted(statements.values(), key=lambda s: s.id)),
-        tuple(sorted(evidence.values(), key=lambda e: e.id)),
+        tuple(sorted(_shortest(evidence.values()), key=lambda e: e.id)),
     )
+
+
+def _shortest(evidence: Iterable[Evidence]) -> Iterator[Evidence]:
+    """Without the pieces that hold a shorter piece for the same statement by the same model."""
+    groups: dict[tuple[str, str], list[Evidence]] = {}
+    for piece in evidence:
+        groups.setdefault((piece.statement, piece.model), []).append(piece)
+    for pieces in groups.values():
+        # In the order of their ends, a passage holds an earlier one if it does not begin after all of them.
+        latest, shortest = -1, set[tuple[int, int]]()
+        for start, end in sorted({(p.start, p.end) for p in pieces}, key=lambda place: (place[1], -place[0])):
+            if start > latest:
+                latest = start
+                shortest.add((start, end))
+        yield from (piece for piece in pieces if (piece.start, piece.end) in shortest)
 
 
 def _evidence(analysis: Analysis, statement: str, head: int, tail: int, confidence: float, model: str) -> Evidence:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from export_onnx.config import Source
-from export_onnx.examples import Example, Span, detokenized
+from export_onnx.examples import Example, Fact, Span, detokenized
 
 TYPES = {
     "PER": frozenset({"Person"}),
@@ -110,8 +110,7 @@ def example(document: dict[str, Any]) -> Example:
     spans: dict[tuple[int, int], tuple[Span, int, int]] = {}
     for entity, mentions in enumerate(document["vertexSet"]):
         for mention in mentions:
-            offsets = words[mention["sent_id"]]
-            start, end = offsets[mention["pos"][0]][0], offsets[mention["pos"][1] - 1][1]
+            start, end = _offsets(mention, words)
             kinds = types[entity]
             if kinds == {"Number"} and any(sign in text[start:end] for sign in CURRENCY):
                 kinds = frozenset({"Money"})
@@ -128,7 +127,26 @@ def example(document: dict[str, Any]) -> Example:
         relations=tuple(certain),
         unclear=tuple(unclear),
         marked_relations=MARKED,
+        entities=tuple(tuple(_offsets(mention, words) for mention in mentions) for mentions in document["vertexSet"]),
+        facts=tuple(_facts(document)),
     )
+
+
+def _offsets(mention: dict[str, Any], words: Sequence[Sequence[tuple[int, int]]]) -> tuple[int, int]:
+    offsets = words[mention["sent_id"]]
+    return offsets[mention["pos"][0]][0], offsets[mention["pos"][1] - 1][1]
+
+
+def _facts(document: dict[str, Any]) -> Iterator[Fact]:
+    """Facts of entities; several properties may come to one relation."""
+    evidence: dict[tuple[int, str, int], set[int]] = {}
+    for label in document["labels"]:
+        if label["r"] in PROPERTIES:
+            name, swapped = PROPERTIES[label["r"]]
+            head, tail = (label["t"], label["h"]) if swapped else (label["h"], label["t"])
+            evidence.setdefault((head, name, tail), set()).update(label["evidence"])
+    for (head, name, tail), sentences in evidence.items():
+        yield Fact(head, name, tail, frozenset(sentences))
 
 
 def _entity_types(document: dict[str, Any]) -> list[frozenset[str]]:
