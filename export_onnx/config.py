@@ -96,8 +96,6 @@ class Recipe:
         relations: relations in order; without it, all that the data hold.
         rename: what relations of the data are called in the bundle.
         reach: sentences that head and tail of a relation may be apart.
-        far: the same when the bundle runs; `reach`, without it. What was learned of near pairs holds of far ones too,
-            while of far ones data seldom say which of them state the fact.
         start: the bundle that training begins from (a folder, from the config's own, or the name of one that ships);
             the encoder as published, without it.
         depth: encoder layers, spread evenly over the published ones; fewer are faster and know less. With `start`, the
@@ -118,7 +116,6 @@ class Recipe:
     relations: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
     reach: int = 1
-    far: int | None = None
     start: str | None = None
     depth: int = PUBLISHED
     seed: int = 13

@@ -68,27 +68,17 @@ class Prepared:
     tokenizer: Tokenizer
     start: Start | None = None  # what training begins from, if not from the encoder as published
 
-    @property
-    def far(self) -> int:
-        """Sentences that head and tail may be apart when the bundle runs."""
-        return self.recipe.reach if self.recipe.far is None else self.recipe.far
-
-    def windows(self, name: str, examples: Sequence[Example], reach: int | None = None) -> list[TrainingWindow]:
-        """The windows of examples of the set `name`, with pairs up to `reach` sentences apart (the recipe's)."""
-        reach = self.recipe.reach if reach is None else reach
+    def windows(self, name: str, examples: Sequence[Example]) -> list[TrainingWindow]:
+        """The windows of examples of the set `name`."""
         return [
             window
             for example in examples
-            for window in windows_of(name, example, self.tokenizer, self.space, self.recipe.window, reach)
+            for window in windows_of(name, example, self.tokenizer, self.space, self.recipe.window, self.recipe.reach)
         ]
-
-    def dev(self, reach: int | None = None) -> list[TrainingWindow]:
-        """The windows of all dev parts."""
-        return [window for s in self.sets for window in self.windows(s.source.name, s.dev, reach)]
 
     def documents(self, name: str, examples: Sequence[Example]) -> list[tuple[Example, list[TrainingWindow]]]:
         """Those examples of which the set says what the document states as a whole, with their windows."""
-        return [(example, self.windows(name, [example], self.far)) for example in examples if example.facts]
+        return [(example, self.windows(name, [example])) for example in examples if example.facts]
 
 
 def prepare(config: Path, data: Path | None, seed: int | None = None) -> Prepared:
@@ -142,7 +132,7 @@ def evaluate(config: Path, data: Path | None, bundle: Path, part: str) -> dict[s
     recipe, loaded = read_recipe(config), load_bundle(bundle)
     schema = load_schema(loaded.schema)
     space = _space_of(loaded, schema)
-    recipe = replace(recipe, window=loaded.window, reach=loaded.reach, far=None)
+    recipe = replace(recipe, window=loaded.window, reach=loaded.reach)
     prepared = Prepared(recipe, [], space, schema, loaded.tokenizer)
     scores: dict[str, Any] = {}
     for name, examples in load_part(recipe, data or config.parent, part, space):
@@ -241,7 +231,7 @@ def _manifest(prepared: Prepared, network: Network) -> dict[str, Any]:
         "types": space.types,
         "layers": layers,
         "relations": space.relations,
-        "reach": prepared.far,
+        "reach": recipe.reach,
         "window": recipe.window,
         "recipe": {name: value for name, value in asdict(recipe).items() if name not in ("path", "data")},
         **provenance("train", recipe.path, [(s.source, s.train, s.dev) for s in prepared.sets]),
@@ -255,7 +245,8 @@ def _rounded(values: np.ndarray) -> list[float]:
 
 def _measure(prepared: Prepared, int8: Path, fp32: Path) -> tuple[dict[str, float], dict[str, Any]]:
     """The thresholds, tuned on int8, and the metrics of int8 with fp32 beside them."""
-    space, windows = prepared.space, prepared.dev()
+    space = prepared.space
+    windows = [window for s in prepared.sets for window in prepared.windows(s.source.name, s.dev)]
     results: dict[str, Any] = {}
     thresholds: dict[str, float] = {}
     for kind, folder in (("int8", int8), ("fp32", fp32)):
@@ -274,7 +265,7 @@ def _measure(prepared: Prepared, int8: Path, fp32: Path) -> tuple[dict[str, floa
                 results["relations"] = {name: c.scores() for name, c in relations.items()}
                 tuned = np.array([thresholds[name] for name in space.relations], dtype=np.float32)
                 bundle = replace(bundle, thresholds=tuned)
-                found = evaluation.by_pipeline(bundle, load_schema(bundle.schema), prepared.dev(prepared.far), space)
+                found = evaluation.by_pipeline(bundle, load_schema(bundle.schema), windows, space)
                 results["found"] = {name: c.scores() for name, c in found.relations.items()}
                 told = [document for s in prepared.sets for document in prepared.documents(s.source.name, s.dev)]
                 if told:

@@ -163,8 +163,8 @@ def _relations(
 ) -> tuple[list[tuple[int, str, int]], list[tuple[int, str, int]]]:
     """Facts about entities, brought down to pairs of mentions, each an (entity, sentence).
 
-    A pair states the fact if both mentions stand in one sentence, and that is among the evidence where the set
-    gives evidence; in neighbouring sentences, if both are evidence. Other pairs of the same entities are unclear.
+    A pair states the fact if the sentences of both mentions are among the evidence; where the set gives none, if they
+    are one sentence. Other pairs of the same entities are unclear.
     """
     by_entity: dict[int, list[int]] = {}
     for index, (entity, _) in enumerate(mentions):
@@ -179,10 +179,9 @@ def _relations(
         evidence = set(label["evidence"])
         for head, tail in _pairs(by_entity, label["h"], label["t"]):
             first, second = mentions[head][1], mentions[tail][1]
-            same = first == second and (not evidence or first in evidence)
-            adjacent = abs(first - second) == 1 and {first, second} <= evidence
+            stated = {first, second} <= evidence or (first == second and not evidence)
             row = (tail, name, head) if swapped else (head, name, tail)
-            (certain if same or adjacent else unclear).append(row)
+            (certain if stated else unclear).append(row)
     return certain, unclear
 
 
