@@ -38,7 +38,7 @@ from export_onnx.schema_files import schema_of_data
 from export_onnx.starting import Start, layers_of, read_start, start_from
 from export_onnx.training import Network, train
 from export_onnx.windows import TrainingWindow, windows_of
-from transforms.bundle import BUNDLES, RELATIONS, SCHEMA, Bundle, load_bundle
+from transforms.bundle import BUNDLES, MANIFEST, RELATIONS, SCHEMA, Bundle, load_bundle
 from transforms.features import SHAPES, load_tokenizer
 from transforms.schema import Schema, load_schema
 
@@ -90,7 +90,7 @@ def prepare(config: Path, data: Path | None, seed: int | None = None) -> Prepare
     start = None
     if recipe.start is not None:
         beside = config.parent / recipe.start
-        start = read_start(beside if beside.exists() else recipe.start)
+        start = read_start(beside if (beside / MANIFEST).is_file() else recipe.start)
         recipe = replace(recipe, depth=layers_of(start[1]))
     return Prepared(recipe, sets, space, schema, load_tokenizer(str(encoder_folder() / "tokenizer.json")), start)
 

@@ -71,6 +71,7 @@ def test_a_config_names_what_it_begins_from(tmp_path: Path) -> None:
     config["data"] = [{"name": "ours", "format": "conll", "train": "btc/b.conll"}]
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(config))
+    (tmp_path / "enterprise").mkdir()  # no bundle: a work folder, say
     prepared = prepare(path, None)
     assert prepared.start is not None
     assert prepared.recipe.depth == layers_of(prepared.start[1])
