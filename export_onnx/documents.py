@@ -22,9 +22,15 @@ Found = dict[tuple[int, str, int], tuple[float, frozenset[int]]]
 
 
 def score_documents(
-    bundle: Bundle, documents: Sequence[tuple[Example, Sequence[TrainingWindow]]], space: LabelSpace
+    bundle: Bundle, examples: Sequence[tuple[Example, Sequence[TrainingWindow]]], space: LabelSpace
 ) -> dict[str, dict[str, float]]:
-    """Scores of `facts`, and of the `evidence` of what was found, for examples with facts and their windows."""
+    """Scores of `facts`, and of the `evidence` of what was found; of no examples with facts, no scores.
+
+    Examples come with their windows; those without facts are passed over.
+    """
+    documents = [(example, windows) for example, windows in examples if example.facts]
+    if not documents:
+        return {}
     owners = {id(window): place for place, (_, windows) in enumerate(documents) for window in windows}
     entities = [_entities(example) for example, _ in documents]
     found: list[Found] = [{} for _ in documents]

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ from export_onnx.schema_files import schema_of_data
 from export_onnx.starting import Start, layers_of, read_start, start_from
 from export_onnx.training import Network, train
 from export_onnx.windows import TrainingWindow, windows_of
-from transforms.bundle import BUNDLES, MANIFEST, RELATIONS, SCHEMA, Bundle, load_bundle
+from transforms.bundle import BUNDLES, RELATIONS, SCHEMA, Bundle, find_bundle, load_bundle
 from transforms.features import SHAPES, load_tokenizer
 from transforms.schema import Schema, load_schema
 
@@ -68,17 +67,9 @@ class Prepared:
     tokenizer: Tokenizer
     start: Start | None = None  # what training begins from, if not from the encoder as published
 
-    def windows(self, name: str, examples: Sequence[Example]) -> list[TrainingWindow]:
-        """The windows of examples of the set `name`."""
-        return [
-            window
-            for example in examples
-            for window in windows_of(name, example, self.tokenizer, self.space, self.recipe.window, self.recipe.reach)
-        ]
-
-    def documents(self, name: str, examples: Sequence[Example]) -> list[tuple[Example, list[TrainingWindow]]]:
-        """Those examples of which the set says what the document states as a whole, with their windows."""
-        return [(example, self.windows(name, [example])) for example in examples if example.facts]
+    def windows(self, name: str, example: Example) -> list[TrainingWindow]:
+        """The windows of an example of the set `name`."""
+        return windows_of(name, example, self.tokenizer, self.space, self.recipe.window, self.recipe.reach)
 
 
 def prepare(config: Path, data: Path | None, seed: int | None = None) -> Prepared:
@@ -89,8 +80,7 @@ def prepare(config: Path, data: Path | None, seed: int | None = None) -> Prepare
     sets, space = load(recipe, data or config.parent, schema)
     start = None
     if recipe.start is not None:
-        beside = config.parent / recipe.start
-        start = read_start(beside if (beside / MANIFEST).is_file() else recipe.start)
+        start = read_start(find_bundle(recipe.start, config.parent))
         recipe = replace(recipe, depth=layers_of(start[1]))
     return Prepared(recipe, sets, space, schema, load_tokenizer(str(encoder_folder() / "tokenizer.json")), start)
 
@@ -106,7 +96,7 @@ def build(config: Path, data: Path | None, work: Path, target: Path | None = Non
     prepared = prepare(config, data, seed)
     work.mkdir(parents=True, exist_ok=True)
     network = _network(prepared)
-    windows = [window for s in prepared.sets for window in prepared.windows(s.source.name, s.train)]
+    windows = [window for s in prepared.sets for e in s.train for window in prepared.windows(s.source.name, e)]
     curve = work / "curve.jsonl"
     for epoch in train(prepared.recipe, network, windows, work):
         # Kept beside the checkpoint: a resumed run goes on in the same file.
@@ -136,12 +126,12 @@ def evaluate(config: Path, data: Path | None, bundle: Path, part: str) -> dict[s
     prepared = Prepared(recipe, [], space, schema, loaded.tokenizer)
     scores: dict[str, Any] = {}
     for name, examples in load_part(recipe, data or config.parent, part, space):
-        windows = prepared.windows(name, examples)
+        documents = [(example, prepared.windows(name, example)) for example in examples]
+        windows = [window for _, own in documents for window in own]
         found = evaluation.by_pipeline(loaded, schema, windows, space)
         found.add_unseen(examples, windows)
         scores[name] = found.scores()
-        if told := prepared.documents(name, examples):
-            scores[name] |= score_documents(loaded, told, space)
+        scores[name] |= score_documents(loaded, documents, space)
     return scores
 
 
@@ -246,7 +236,8 @@ def _rounded(values: np.ndarray) -> list[float]:
 def _measure(prepared: Prepared, int8: Path, fp32: Path) -> tuple[dict[str, float], dict[str, Any]]:
     """The thresholds, tuned on int8, and the metrics of int8 with fp32 beside them."""
     space = prepared.space
-    windows = [window for s in prepared.sets for window in prepared.windows(s.source.name, s.dev)]
+    documents = [(e, prepared.windows(s.source.name, e)) for s in prepared.sets for e in s.dev]
+    windows = [window for _, own in documents for window in own]
     results: dict[str, Any] = {}
     thresholds: dict[str, float] = {}
     for kind, folder in (("int8", int8), ("fp32", fp32)):
@@ -267,9 +258,8 @@ def _measure(prepared: Prepared, int8: Path, fp32: Path) -> tuple[dict[str, floa
                 bundle = replace(bundle, thresholds=tuned)
                 found = evaluation.by_pipeline(bundle, load_schema(bundle.schema), windows, space)
                 results["found"] = {name: c.scores() for name, c in found.relations.items()}
-                told = [document for s in prepared.sets for document in prepared.documents(s.source.name, s.dev)]
-                if told:
-                    results["documents"] = score_documents(bundle, told, space)
+                if told := score_documents(bundle, documents, space):
+                    results["documents"] = told
     return thresholds, results
 
 

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from transforms.bundle import BUNDLES, DEFAULT_BUNDLE, MANIFEST, SENTENCE_ENCODER, BundleError, load_bundle, verify
+from transforms.bundle import (
+    BUNDLES,
+    DEFAULT_BUNDLE,
+    MANIFEST,
+    SENTENCE_ENCODER,
+    BundleError,
+    find_bundle,
+    load_bundle,
+    verify,
+)
 from transforms.holding import SHIPPED, held, manifest_digest
 
 
@@ -49,6 +58,15 @@ def test_a_damaged_bundle_is_refused(damage: Callable[[Path], None], message: st
     damage(folder)
     with pytest.raises(BundleError, match=message):
         load_bundle(folder)
+
+
+def test_a_folder_of_the_same_name_does_not_hide_what_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / DEFAULT_BUNDLE.name
+    own.mkdir()
+    assert find_bundle(own.name) == DEFAULT_BUNDLE
+    shutil.copy(DEFAULT_BUNDLE / MANIFEST, own)
+    assert find_bundle(own.name).resolve() == own
 
 
 def test_a_bundle_for_another_task_is_refused() -> None:

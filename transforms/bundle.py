@@ -70,10 +70,9 @@ class Manifest:
         return self.content[field]
 
 
-def find_bundle(given: str | Path) -> Path:
-    """A bundle's folder, given as such or as the name of one that ships."""
-    shipped = BUNDLES / given
-    return shipped if not Path(given).exists() and (shipped / MANIFEST).is_file() else Path(given)
+def find_bundle(given: str | Path, beside: Path = Path()) -> Path:
+    """A bundle's folder, given as such (from the folder `beside`) or as the name of one that ships."""
+    return next((place for place in (beside / given, BUNDLES / given) if (place / MANIFEST).is_file()), Path(given))
 
 
 def digest(path: Path) -> str:
