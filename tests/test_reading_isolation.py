@@ -14,9 +14,9 @@ from apache_beam.testing.util import assert_that
 
 from tests.conftest import ROOT
 from tests.reading_files import make_mail, picture_of, read_all, write
-from transforms.reading import Limits, ReadError
+from transforms.reading import DEFAULT_LIMITS, Limits, ReadError
 from transforms.reading.inputs import ReadInputs
-from transforms.reading.isolation import IsolatedReader, shared_reader
+from transforms.reading.isolation import IsolatedReader, _Child, shared_reader
 from transforms.records import Blob, DeadLetter, Document
 
 WAIT = 120  # seconds; far more than any of this takes
@@ -165,6 +165,21 @@ def test_reading_that_is_given_up_ends_the_process(reader):
     items.close()
     assert children(os.getpid()) == []
     assert good(reader)
+
+
+def test_a_write_to_the_process_does_not_end_it():
+    """The kernel's signal of a write may come late: after what was written has been read."""
+    child = _Child()
+    try:
+        items = child.read(Blob("a.jsonl", b'{"text": "One row of many."}\n' * 10_000), DEFAULT_LIMITS, "text")
+        next(items)
+        requests = child._process.stdin
+        assert requests is not None
+        requests.write(b"the next request")
+        requests.flush()
+        assert len(list(items)) == 9_999
+    finally:
+        child.end()
 
 
 def test_one_file_kills_its_reader_and_the_others_arrive(tmp_path):

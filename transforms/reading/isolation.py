@@ -4,8 +4,8 @@
     for item in reader.read(Blob("a.pdf", content)): ...
 
 The child serves file after file. Over its stdin goes a pickled (Blob, Limits, text column); over its stdout come
-pickled records, then None, or the text of a `ReadError` in its place. It is a program of its own and no fork: a fork of
-a process with threads may hang.
+pickled records, then None, or the text of a `ReadError` in its place; a third pipe, over which nothing goes, tells it
+that the parent has ended. It is a program of its own and no fork: a fork of a process with threads may hang.
 """
 
 from __future__ import annotations
@@ -92,12 +92,15 @@ class _Child:
     def __init__(self) -> None:
         # The child must import what this process would, and nothing from the folder that it happens to start in (-P).
         path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
+        lifeline, self._lifeline = os.pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", "-m", "transforms.reading.isolation"],
+            [sys.executable, "-P", "-W", "ignore", "-m", "transforms.reading.isolation", str(lifeline)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
+            pass_fds=[lifeline],
         )
+        os.close(lifeline)
         self._over = ""  # the limit that it was killed for
         self.resting = True
 
@@ -142,6 +145,7 @@ class _Child:
             with suppress(OSError):  # what could not be sent to it is sent on closing, in vain
                 assert pipe is not None
                 pipe.close()
+        os.close(self._lifeline)
 
     @contextmanager
     def _watched(self, limits: Limits) -> Iterator[None]:
@@ -187,11 +191,12 @@ def _signal_name(number: int) -> str:
         return "of no name"
 
 
-def main() -> None:
-    """Be the child: answer the parent's requests until it closes the pipe."""
+def main(lifeline: int) -> None:
+    """Be the child: answer the parent's requests until it closes the pipe, or its end of `lifeline`."""
     logging.basicConfig(level=logging.ERROR)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C ends
+    _end_with_parent(lifeline)
     with suppress(OSError):  # when memory runs out, the kernel shall end this process and not the worker
         Path("/proc/self/oom_score_adj").write_text("1000")
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", closefd=False)
@@ -206,12 +211,11 @@ def main() -> None:
 def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     blob, limits, text_column = pickle.load(requests)
     last = None
-    with _ending_with_parent(requests):
-        try:
-            for item in read_blob(blob, limits, text_column):
-                _send(item, answers)
-        except ReadError as error:
-            last = str(error)
+    try:
+        for item in read_blob(blob, limits, text_column):
+            _send(item, answers)
+    except ReadError as error:
+        last = str(error)
     _send(last, answers)
 
 
@@ -220,29 +224,20 @@ def _send(answer: Document | Blob | DeadLetter | str | None, answers: IO[bytes])
     answers.flush()
 
 
-@contextmanager
-def _ending_with_parent(requests: IO[bytes]) -> Iterator[None]:
+def _end_with_parent(lifeline: int) -> None:
     """Have the kernel end this process, whatever it is at, as soon as the parent's end of the pipe closes.
 
-    The signal comes also when the parent writes, which it does not before it has the last answer. PR_SET_PDEATHSIG
-    will not do: it goes by the thread that started this process, and Beam's threads come and go.
-
-    Raises:
-        EOFError: the parent has ended before.
+    The pipe of the requests will not do: the signal comes also for what is written, and may come after that was read.
+    Nor will PR_SET_PDEATHSIG: it goes by the thread that started this process, and Beam's threads come and go.
     """
     signal.signal(signal.SIGIO, signal.SIG_DFL)
-    fcntl.fcntl(requests, fcntl.F_SETOWN, os.getpid())
-    flags = fcntl.fcntl(requests, fcntl.F_GETFL)
-    fcntl.fcntl(requests, fcntl.F_SETFL, flags | os.O_ASYNC)
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
     hung_up = select.poll()
-    hung_up.register(requests, 0)
-    if hung_up.poll(0):
-        raise EOFError
-    try:
-        yield
-    finally:
-        fcntl.fcntl(requests, fcntl.F_SETFL, flags)
+    hung_up.register(lifeline, 0)
+    if hung_up.poll(0):  # the parent ended before
+        sys.exit()
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))
