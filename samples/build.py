@@ -1,6 +1,6 @@
 """Render the sample corpus and check its gold.
 
-Sources are small text files in ``src/<kind>/<name>.txt`` (see rendering.py for their markup). Each is rendered to
+Sources are small text files in ``src/<kind>/<name>.txt`` (see sources.py for their markup). Each is rendered to
 ``documents/<kind>/<name>.<ext>``; sources in ``src/attachments/`` are only rendered into the mails that name them.
 Plain ``.txt`` and ``.md`` documents are kept in ``documents/`` as they are and are not touched.
 
@@ -19,7 +19,8 @@ import sys
 from pathlib import Path
 
 import yaml
-from rendering import RENDERERS, SRC, Source, missing_glyphs, read_source
+from rendering import RENDERERS, missing_glyphs
+from sources import SRC, Source, read_source
 
 HERE = Path(__file__).resolve().parent
 DOCUMENTS, GOLD = HERE / "documents", HERE / "gold"

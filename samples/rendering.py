@@ -1,18 +1,7 @@
-"""Parse sample sources and render them to PDF, DOCX, scans, mails, web pages and row files.
+"""Render parsed sources (sources.py) to PDF, DOCX, scans, mails, web pages and row files.
 
-Sources are small text files in ``src/<kind>/<name>.txt``: YAML front matter between two ``---`` lines, then a
-body in a light markup. Each is rendered to ``documents/<kind>/<name>.<ext>``; sources in ``src/attachments/``
-are only rendered into the mails that name them. Plain ``.txt`` and ``.md`` documents are kept in ``documents/``
-as they are and are not touched.
-
-Body markup, by block (blocks are separated by blank lines):
-  ``# `` / ``## ``    headings
-  ``- ``              list items
-  ``| a | b |``       table rows (the first row is the header)
-  ``> ``              lines kept as they are (addresses, signatures)
-  ``===PAGE===``      a page break
-  anything else       a paragraph, its lines joined
-Row files (jsonl, parquet) hold ``=== id | title`` lines, each followed by that row's text.
+Each is rendered to ``documents/<kind>/<name>.<ext>``; sources in ``src/attachments/`` are only rendered into the mails
+that name them. Plain ``.txt`` and ``.md`` documents are kept in ``documents/`` as they are and are not touched.
 """
 
 from __future__ import annotations
@@ -21,105 +10,18 @@ import html
 import io
 import json
 import random
-import re
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
-import yaml
+from sources import SRC, Source, blocks, read_source, rows
 
-SRC = Path(__file__).resolve().parent / "src"
-EXTENSIONS = {"scanned-pdf": "pdf"}
 DPI = 150
 FIXED = datetime(2025, 10, 1, 9, 0, 0)
-
-
-@dataclass
-class Block:
-    """One block of a body: a heading, paragraph, list, table, kept lines or page break."""
-
-    kind: str
-    lines: list[str] = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
-
-
-@dataclass
-class Source:
-    """A parsed source file."""
-
-    path: Path
-    meta: dict[str, Any]
-    body: str
-
-    @property
-    def format(self) -> str:
-        """What to render to."""
-        return str(self.meta["format"])
-
-    @property
-    def title(self) -> str:
-        """The title, or nothing."""
-        return str(self.meta.get("title", ""))
-
-    @property
-    def letterhead(self) -> list[str]:
-        """The lines printed above the body."""
-        return str(self.meta.get("letterhead", "")).strip().splitlines()
-
-    @property
-    def target(self) -> Path:
-        """The path of the rendered document, relative to the documents folder."""
-        ext = EXTENSIONS.get(self.format, self.format)
-        return self.path.relative_to(SRC).with_suffix("." + ext)
-
-    @property
-    def seed(self) -> int:
-        """A fixed number of its own for noise and message ids."""
-        return sum(ord(c) * (i + 1) for i, c in enumerate(self.path.stem))
-
-
-def read_source(path: Path) -> Source:
-    """Split a source file into its front matter and body."""
-    match = re.match(r"---\n(.*?)\n---\n(.*)\Z", path.read_text(encoding="utf-8"), re.DOTALL)
-    if not match:
-        raise ValueError(f"{path.name}: no front matter")
-    return Source(path, yaml.safe_load(match[1]), match[2].strip() + "\n")
-
-
-def blocks(body: str) -> Iterator[Block]:
-    """Parse a body into blocks."""
-    for chunk in re.split(r"\n\s*\n", body.strip()):
-        lines = chunk.splitlines()
-        first = lines[0]
-        if first == "===PAGE===":
-            yield Block("page")
-        elif first.startswith("## "):
-            yield Block("h2", [first[3:]])
-        elif first.startswith("# "):
-            yield Block("h1", [first[2:]])
-        elif first.startswith("- "):
-            yield Block("list", re.split(r"\n- ", chunk[2:]))
-        elif first.startswith("|"):
-            yield Block("table", rows=[[c.strip() for c in ln.strip().strip("|").split("|")] for ln in lines])
-        elif first.startswith(">"):
-            yield Block("kept", [ln[1:].strip() for ln in lines])
-        else:
-            yield Block("para", [" ".join(ln.strip() for ln in lines)])
-
-
-def rows(source: Source) -> list[dict[str, str]]:
-    """The rows of a jsonl or parquet source."""
-    found = []
-    for part in re.split(r"^=== ", source.body, flags=re.MULTILINE)[1:]:
-        head, _, text = part.partition("\n")
-        ident, _, title = head.partition("|")
-        found.append({"id": ident.strip(), "title": title.strip(), "text": " ".join(text.split())})
-    return found
 
 
 def vera(bold: bool = False) -> Path:
