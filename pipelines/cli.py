@@ -26,6 +26,14 @@ graph_option = click.option(
 )
 
 
+limit_option = click.option(
+    "--limit",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another value of a limit that a dead letter names, as in max_seconds=3600; repeatable.",
+)
+
+
 class Suggesting(click.Group):
     """A group that answers an unknown command with the nearest one."""
 
@@ -67,6 +75,7 @@ def cli() -> None:
 @click.option("--dead-letters", default="dead-letters", show_default=True, metavar="DIR", help="Where failures go.")
 @click.option("--model", metavar="DIR", help="A model bundle, by folder or name; `enterprise` without it.")
 @click.option("--text-column", default="text", show_default=True, help="Text column of JSONL and Parquet inputs.")
+@limit_option
 @click.option("--replace-models", is_flag=True, help="Withdraw what other models said of the same documents.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes on this machine.")
 @click.option("--watch", is_flag=True, help="Go on: bring what comes, changes and goes into the graph, until stopped.")
@@ -191,11 +200,12 @@ def show_letter(letter: str, folder: str) -> None:
 )
 @click.option("--model", metavar="DIR")
 @click.option("--text-column", default="text", show_default=True)
+@limit_option
 def replay(folder: str, **options: Any) -> None:
     """Run the inputs of all dead letters again; those that succeed are dropped from the list.
 
     \b
-    Example: tripleflow dead-letters replay --register companies.csv
+    Example: tripleflow dead-letters replay --limit max_seconds=3600
     """
     from pipelines.output import printable
     from pipelines.running import run_job

@@ -96,7 +96,7 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     """
     known = set(PipelineOptions([]).get_all_options())
     ours = {"graph", "schema", "register", "parquet", "dead-letters", "model", "text-column", "workers", "verbose"}
-    ours |= {"replace-models", "watch", "interval", "metrics-port", "log"}
+    ours |= {"limit", "replace-models", "watch", "interval", "metrics-port", "log"}
     inputs: list[str] = []
     passed: list[str] = []
     expects = False
@@ -122,7 +122,8 @@ def _is_flag(name: str) -> bool:
 
 def pipeline_options(inputs: list[str], options: dict[str, Any], passed: list[str]) -> PipelineOptions:
     """This command's options as the job's, with Beam's behind them."""
-    arguments = [f"--input={text}" for text in inputs] + [f"--graph={options['target']}"]
+    arguments = [f"--input={text}" for text in inputs] + [f"--limit={text}" for text in options["limit"]]
+    arguments.append(f"--graph={options['target']}")
     for name in ("schema", "register", "parquet", "dead_letters", "model", "text_column"):
         if options.get(name):
             arguments.append(f"--{name}={options[name]}")

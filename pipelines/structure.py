@@ -39,7 +39,8 @@ from transforms.holding import SHIPPED, manifest_digest
 from transforms.inference import StructureModelHandler, default_threads
 from transforms.letter_box import WriteLetters, forget_before, inputs_to_replay, read_letters
 from transforms.linking import link_handler
-from transforms.reading.inputs import InputError, ReadInputs, expand_inputs, inputs_within
+from transforms.reading import DEFAULT_LIMITS, Limits
+from transforms.reading.inputs import InputError, ReadInputs, expand_inputs, inputs_within, limits_of
 from transforms.reading.queues import Queue, ReadQueue, check_queues, is_queue, parse_queue
 from transforms.register import load_register
 from transforms.resolving import resolve
@@ -63,6 +64,7 @@ class StructureOptions(PipelineOptions):
         parser.add_argument("--dead_letters", default="dead-letters", help="folder for what failed")
         parser.add_argument("--model", default=str(DEFAULT_BUNDLE), help="a model bundle")
         parser.add_argument("--text_column", default="text", help="text column of JSONL and Parquet")
+        parser.add_argument("--limit", action="append", default=[], help="NAME=VALUE of a limit on inputs; repeatable")
         parser.add_argument("--replace_models", action="store_true", help="withdraw what other models said")
 
 
@@ -84,6 +86,7 @@ class Job:
     progress: str | None = None
     replace_models: bool = False
     queues: tuple[Queue, ...] = ()
+    limits: Limits = DEFAULT_LIMITS
 
     def renewed(self, inputs: Sequence[str]) -> Job:
         """The same job over other inputs, as a run of its own that starts now."""
@@ -104,6 +107,7 @@ def check(options: PipelineOptions, *, progress: str | None = None, may_be_empty
     given = options.view_as(StructureOptions)
     if not given.input:
         raise InputError("no --input; name a file, a folder or a glob")
+    limits = limits_of(given.limit)
     queues = _queues(options, [text for text in given.input if is_queue(text)])
     inputs = expand_inputs([text for text in given.input if not is_queue(text)], may_be_empty=may_be_empty)
     if "://" not in given.dead_letters:
@@ -131,6 +135,7 @@ def check(options: PipelineOptions, *, progress: str | None = None, may_be_empty
         progress=progress,
         replace_models=given.replace_models,
         queues=queues,
+        limits=limits,
     )
 
 
@@ -196,12 +201,12 @@ def compose(documents: beam.PCollection, dead: list[beam.PCollection], job: Job,
 def _read(pipeline: beam.Pipeline, job: Job) -> Any:
     """Documents, Retractions (None without queues) and dead letters of all inputs."""
     if not job.queues:
-        documents, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column)
+        documents, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column, job.limits)
         return documents, None, lost
-    read = [pipeline | ReadQueue(queue, job.text_column) for queue in job.queues]
+    read = [pipeline | ReadQueue(queue, job.text_column, job.limits) for queue in job.queues]
     documents, retractions, dead = ([found[kind] for found in read] for kind in range(3))
     if job.inputs:
-        found, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column)
+        found, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column, job.limits)
         documents.append(found)
         dead.append(lost)
     return (

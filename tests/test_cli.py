@@ -126,6 +126,8 @@ def _colours(picture: bytes) -> set[str]:
         (["dead-letters", "replay", "--streaming"], "No such option"),
         (["dead-letters", "replay", "a.txt"], "unexpected extra argument (a.txt)"),
         (["run", "no-such-folder"], "no such file or folder"),
+        (["run", "samples", "--limit", "max_second=9"], "did you mean 'max_seconds'?"),
+        (["run", "samples", "--limit", "max_pages=many"], "write it as max_pages=5000"),
         (["query", "counts", "--graph", "nowhere"], "no graph there yet"),
         (["query", "counts", "--graph", "bolt://127.0.0.1:9"], "no graph server answers there"),
         (["query", "counts", "--graph", "http://127.0.0.1:9"], "not a graph's URI; write bolt://HOST:PORT"),

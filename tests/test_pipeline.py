@@ -150,14 +150,19 @@ def test_a_run_in_which_everything_fails_says_so(tmp_path: Path, graph: server.C
 def test_dead_letters_are_replayed_once_the_cause_is_mended(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("")
     (tmp_path / "other.txt").write_text("")
-    folder = tmp_path / "kg"
+    (tmp_path / "long.txt").write_text("Acme Ltd is based in Rotterdam. " * 5)
+    names, folder = ("note.txt", "other.txt", "long.txt"), tmp_path / "kg"
     try:
-        assert tripleflow("run", "note.txt", "other.txt", "--graph", str(folder), cwd=tmp_path).code == 1
+        assert tripleflow("run", *names, "--limit", "max_chars=90", "--graph", str(folder), cwd=tmp_path).code == 1
+        causes = {Path(filed.letter.uri).name: filed.letter.cause for filed in read_letters(tmp_path / "dead-letters")}
+        assert set(causes) == set(names)
+        assert "over the limit of 90: split the file or raise max_chars" in causes["long.txt"]
         (tmp_path / "note.txt").write_text("Acme Ltd is based in Rotterdam, the Netherlands.")
-        ran = tripleflow("dead-letters", "replay", "--graph", str(folder), cwd=tmp_path)
+        replay = ("dead-letters", "replay", "--limit", "max_chars=900", "--graph", str(folder))
+        ran = tripleflow(*replay, cwd=tmp_path)
         assert ran.code == 0, ran.err
-        rows = run_query(resolve_target(str(folder)), "MATCH (d:Document) RETURN d.uri AS uri")
-        assert rows == [{"uri": str(tmp_path / "note.txt")}]
+        rows = run_query(resolve_target(str(folder)), "MATCH (d:Document) RETURN d.uri AS uri ORDER BY uri")
+        assert rows == [{"uri": str(tmp_path / name)} for name in ("long.txt", "note.txt")]
         (left,) = read_letters(tmp_path / "dead-letters")
         assert left.letter.uri == str(tmp_path / "other.txt")
         # A plain run drops the letters of what it reads, and of nothing else.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import stat
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import apache_beam as beam
@@ -16,7 +18,7 @@ from apache_beam.io.filesystem import CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.counting import add_seconds
-from transforms.reading import Limits, ReadError, read_whole
+from transforms.reading import DEFAULT_LIMITS, Limits, ReadError, read_whole
 from transforms.reading.isolation import shared_reader
 from transforms.records import Blob, DeadLetter, Document
 
@@ -25,7 +27,31 @@ _GLOB = re.compile(r"[*?[]")
 
 
 class InputError(ValueError):
-    """An input that names nothing: one line with the nearest right thing."""
+    """An input, or a limit on inputs, that is none: one line with the nearest right thing."""
+
+
+def limits_of(given: Sequence[str]) -> Limits:
+    """The limits, with some of them (`NAME=VALUE`) other than usual.
+
+    Raises:
+        InputError: no limit is called so, or the value is no number from 1 on.
+    """
+    usual: dict[str, float] = asdict(DEFAULT_LIMITS)
+    changed: dict[str, Any] = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        if name not in usual:
+            near = difflib.get_close_matches(name, usual, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(usual)}"
+            raise InputError(f"limit {text}: there is no {name!r}; {hint}")
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0
+        if not (math.isfinite(number) and number >= 1):
+            raise InputError(f"limit {text}: {value!r} is no number from 1 on; write it as {name}={usual[name]}")
+        changed[name] = type(usual[name])(number)
+    return replace(DEFAULT_LIMITS, **changed)
 
 
 def expand_inputs(inputs: Sequence[str], *, may_be_empty: bool = False) -> list[str]:
