@@ -6,10 +6,12 @@ import math
 import re
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+from unittest.mock import patch
 
 from babel.numbers import list_currencies
 from dateparser.date import DateDataParser
@@ -99,6 +101,10 @@ def _currency(text: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _quantity_parser() -> Callable[[str], list[Any]]:
+    # To check types as it runs, inflect has its source rewritten once for each of twenty functions; that took longer
+    # than all else that is loaded here.
+    with suppress(ImportError), patch("typeguard.typechecked", lambda target: target):
+        import inflect  # noqa: F401
     from quantulum3 import classifier, parser  # loads its unit tables for seconds: only when a number is met
 
     # Where scikit-learn happens to be installed, it would unpickle a model to tell units apart: values must not
