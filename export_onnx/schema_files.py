@@ -8,6 +8,12 @@ from typing import Any
 from export_onnx.examples import LabelSpace
 from transforms.schema import RESERVED
 
+#: Labels that many data sets have → how their mentions are read (see `transforms.schema`).
+_LIKE = {
+    **dict.fromkeys(("per", "person", "people"), "Person"),
+    **dict.fromkeys(("org", "organisation", "organization", "company", "corporation"), "Organisation"),
+    **{"date": "Date", "money": "Money", "number": "Number", "cardinal": "Number", "quantity": "Number"},
+}
 _UNFIT = re.compile(r"[^A-Za-z0-9_]+")
 
 
@@ -37,9 +43,14 @@ def schema_of_data(name: str, space: LabelSpace) -> dict[str, Any]:
         relations[relation] = {"head": sorted(set(heads)), "tail": sorted(set(tails))}
     return {
         "name": name,
-        "entities": {fit: ({} if fit == label else {"labels": [label]}) for label, fit in names.items()},
+        "entities": {fit: _entity(label, fit) for label, fit in names.items()},
         "relations": relations,
     }
+
+
+def _entity(label: str, fit: str) -> dict[str, Any]:
+    like = _LIKE.get(label.casefold())
+    return ({} if fit == label else {"labels": [label]}) | ({"like": like} if like not in (None, fit) else {})
 
 
 def fit_name(label: str) -> str:

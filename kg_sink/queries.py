@@ -12,7 +12,7 @@ from rapidfuzz import fuzz, process
 
 from kg_sink.connection import GraphError, with_driver
 from kg_sink.server import Connection
-from transforms.records import VALUE_TYPES
+from transforms.records import is_value
 
 Row = dict[str, Any]
 Step = Callable[[list[str]], list[Row]]
@@ -239,7 +239,7 @@ def find_paths(
             for here, there in (("head", "tail"), ("tail", "head")):
                 if row[here] in frontier and row[there] not in parents:
                     found.setdefault(row[there], {}).setdefault(row[here], []).append(row)
-                    if row[f"{there}_type"] not in VALUE_TYPES:
+                    if not is_value(row[there]):
                         walkable.add(row[there])
         parents.update(found)
         frontier = walkable

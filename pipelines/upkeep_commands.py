@@ -15,14 +15,14 @@ from pipelines.graph_commands import connect, format_option, graph
 from pipelines.output import show
 from transforms.matching import Known, Match, match
 from transforms.register import load_register
-from transforms.schema import load_schema
+from transforms.schema import Schema, load_schema
 
 _SHOWN = 1000
 
 
 @click.command()
 @click.option("--register", metavar="FILE", help="Known entities, whose names and aliases decide first.")
-@click.option("--schema", metavar="S.yaml", help="The schema of the register; the default schema without it.")
+@click.option("--schema", metavar="S.yaml", help="The schema of the graph; the default schema without it.")
 @click.option(
     "--threshold", default=0.95, show_default=True, type=click.FloatRange(0, 1), help="Merge from this score."
 )
@@ -63,7 +63,8 @@ def resolve(
         merging.merge(connection, found, present())
         show(_rows(connection, found), form)
     else:
-        found = match(_known(connection), load_register(register, load_schema(schema)) if register else None)
+        read = load_schema(schema)
+        found = match(_known(connection, read), load_register(register, read) if register else None)
         chosen = [one for one in found if one.score >= threshold]
         shown = _rows(connection, found if dry_run else chosen)
         if not dry_run:
@@ -74,9 +75,16 @@ def resolve(
             click.echo(f"{len(chosen)} of {len(found)} pairs {done}")
 
 
-def _known(connection: Connection) -> list[Known]:
+def _known(connection: Connection, schema: Schema) -> list[Known]:
     return [
-        Known(row["id"], row["type"], row["name"], tuple(row["spellings"]), row["register_id"] is not None)
+        Known(
+            id=row["id"],
+            type=row["type"],
+            name=row["name"],
+            spellings=tuple(row["spellings"]),
+            registered=row["register_id"] is not None,
+            kind=schema.kinds.get(row["type"]),
+        )
         for row in queries.run_query(connection, queries.SPELLINGS.cypher)
     ]
 

@@ -8,7 +8,7 @@ from transforms.extracting import extract
 from transforms.linking import Linker, make_linker
 from transforms.records import Structured
 from transforms.register import load_register
-from transforms.schema import Schema
+from transforms.schema import Schema, parse_schema
 from transforms.sentence_encoder import SentenceEncoder
 
 TEXTS = [path.read_text(encoding="utf-8") for path in sorted((SAMPLES / "documents").rglob("*.txt"))]
@@ -30,6 +30,13 @@ def test_a_text_gives_statements_whose_evidence_can_be_cut_out(bundle: Bundle, s
     assert {statement.relation for statement in found.statements} >= {"BORN_IN", "BORN_ON"}
     for evidence in found.evidence:
         assert evidence.text == text[evidence.start : evidence.end]
+
+
+def test_amounts_are_told_by_their_form_under_a_type_of_another_name(bundle: Bundle) -> None:
+    renamed = parse_schema({"entities": {"Sum": {"labels": ["Money"]}, "Firm": {"labels": ["Organisation"]}}}, "ours")
+    (found,) = extract(["Acme Ltd paid EUR 4,200,000 for the yard."], bundle, renamed)
+    values = {entity.type: entity.value for entity in found.resolved.entities}
+    assert values == {"Firm": None, "Sum": "4200000 EUR"}
 
 
 def test_a_document_says_the_same_whatever_else_is_in_its_batch(bundle: Bundle, linker: Linker) -> None:

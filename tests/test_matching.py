@@ -18,7 +18,7 @@ def known(key: str, name: str, *spellings: str, kind: str = "Organisation", regi
     return Known(key, kind, name, spellings, registered)
 
 
-REGISTER = Register((Entry("ORG-1", "Acme Holdings", ("Acme",), "Organisation", ""),))
+REGISTER = Register((Entry("ORG-1", "Acme Holdings", ("Acme",), "Organisation", ""),), {})
 
 
 def test_the_register_decides_first() -> None:

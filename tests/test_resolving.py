@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from tests.conftest import analysis
-from transforms.records import Analysis, Document, Entity, Fact, Relation
+from transforms.records import Analysis, Document, Entity, Fact, Relation, is_value
+from transforms.register import load_register
 from transforms.resolving import HEADERS, resolve
 from transforms.schema import Schema, parse_schema
 from transforms.segmenting import sentences
@@ -53,6 +55,39 @@ def test_a_surname_that_was_tagged_as_a_company_is_the_person() -> None:
     names = [("Ingrid Solberg", "Person"), ("Solberg", "Organisation")]
     (entity,) = resolve(analysis("Ingrid Solberg spoke. Solberg left.", names)).entities
     assert entity.type == "Person"
+
+
+def test_types_of_other_names_are_read_as_the_schema_says(tmp_path: Path) -> None:
+    types = {"Firm": {"like": "Organisation"}, "Human": {"labels": ["Person"]}, "Day": {"like": "Date"}, "Ship": {}}
+    schema = parse_schema({"entities": types}, "ours")
+    assert schema.kinds == {"Firm": "Organisation", "Human": "Person", "Day": "Date", "Ship": ""}
+    text = "Acme Ltd met Dr. Ann Lee on 14 March 2024. Lee left ACME on 2024-03-14. Aurora AS sank. Aurora sank."
+    names = [
+        ("Acme Ltd", "Firm"),
+        ("Dr. Ann Lee", "Human"),
+        ("14 March 2024", "Day"),
+        ("Lee", "Firm"),
+        ("ACME", "Firm"),
+    ]
+    names += [("2024-03-14", "Day"), ("Aurora AS", "Ship"), ("Aurora", "Ship")]
+    found = resolve(analysis(text, names), schema)
+    assert by_name(found.entities) == {
+        "Acme Ltd": {"Acme Ltd", "ACME"},
+        "Dr. Ann Lee": {"Dr. Ann Lee", "Lee"},
+        "2024-03-14": {"14 March 2024", "2024-03-14"},
+        "Aurora AS": {"Aurora AS"},
+        "Aurora": {"Aurora"},
+    }
+    assert [entity.type for entity in found.entities] == ["Firm", "Human", "Day", "Ship", "Ship"]
+    assert [is_value(entity.id) for entity in found.entities] == [False, False, True, False, False]
+    path = tmp_path / "register.csv"
+    path.write_text("id,name,type\nF-1,Acme Limited,Firm\nS-1,Aurora,Ship\n")
+    register = load_register(path, schema)
+    assert (register.find("Firm", "acme"), register.find("Ship", "Aurora AS"), register.find("Ship", "aurora")) == (
+        (0,),
+        (),
+        (1,),
+    )
 
 
 def test_unlinked_ids_meet_across_documents() -> None:

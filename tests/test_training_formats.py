@@ -232,6 +232,7 @@ def test_the_label_space_is_what_the_data_hold(tmp_path: Path) -> None:
         (("Company", "Person"),), ("WORKS_FOR",), frozenset({("Person", "WORKS_FOR", "Company")})
     )
     schema = parse_schema(schema_of_data("mine", space), "mine")
+    assert schema.kinds == {"Company": "Organisation", "Person": "Person"}
     assert schema.allows("WORKS_FOR", "Person", "Company")
     assert not schema.allows("WORKS_FOR", "Company", "Person")
 
@@ -259,6 +260,7 @@ def test_missing_files_and_layers_are_named(tmp_path: Path) -> None:
 def test_labels_that_no_graph_takes_get_names_that_it_does() -> None:
     space = LabelSpace((("Compromised-Data", "Document", "3D"),), ("IN",), frozenset({("3D", "IN", "Document")}))
     schema = parse_schema(schema_of_data("mine", space), "mine")
+    assert set(schema.kinds.values()) == {""}
     assert schema.type_of_label == {"Compromised-Data": "Compromised_Data", "Document": "Document_", "3D": "T_3D"}
     with pytest.raises(ValueError, match="give it another under 'rename'"):
         schema_of_data("mine", LabelSpace((("A",),), ("is in",), frozenset({("A", "is in", "A")})))

@@ -59,7 +59,11 @@ def analyse(
     repeat them.
     """
     groups = [(d, group) for d, document in enumerate(documents) for group in _rectangles(document)]
-    formal = [list(pattern_mentions(document.document.text)) for document in documents]
+    labels = _labels_by_kind(bundle, schema)
+    formal = [
+        [(start, end, labels[kind]) for start, end, kind in pattern_mentions(document.document.text) if kind in labels]
+        for document in documents
+    ]
 
     def work(group: tuple[int, list[int]]) -> list[_Part]:
         document, windows = documents[group[0]], [documents[group[0]].windows[w] for w in group[1]]
@@ -107,32 +111,47 @@ def _merge(
 ) -> list[WindowMention]:
     """The tagger's spans and the formal ones of a window, mapped to the schema's types.
 
-    What has a form (see `patterns`) replaces what the tagger says of values.
+    What has a form (see `patterns`) replaces what the tagger says of values, and of its parts ("EUR", "May").
     """
     begin, stop = window.spans[0, 0], window.spans[-1, 1]
     near = formal[bisect_right(formal, begin, key=itemgetter(1)) : bisect_left(formal, stop, key=itemgetter(0))]
     exact = [span for start, end, kind in near if (span := _formal_span(window, start, end, kind)) is not None]
-    named = [s for s in spans if s.label not in VALUE_TYPES]
-    exact = [e for e in exact if not any(_overlap(e, s) for s in named)]
-    rest = [s for s in spans if s.label in VALUE_TYPES and not any(_overlap(e, s) for e in exact)]
-    merged = sorted([*named, *exact, *rest], key=lambda s: s.first)
+    values = [s for s in spans if _is_value(schema, s.label)]
+    named = [s for s in spans if not _is_value(schema, s.label)]
+    exact = [e for e in exact if not any(_overlap(e, s) and not _inside(s, e) for s in named)]
+    rest = [s for s in [*named, *values] if not any(_overlap(e, s) for e in exact)]
+    merged = sorted([*exact, *rest], key=lambda s: s.first)
     return [
         WindowMention(span, schema.type_of_label[span.label], bundle.types.index(span.label))
         for span in merged
-        if span.label in schema.type_of_label and span.label in bundle.types
+        if span.label in schema.type_of_label
     ]
 
 
-def _formal_span(window: WindowTokens, start: int, end: int, kind: str) -> WordSpan | None:
+def _is_value(schema: Schema, label: str) -> bool:
+    return schema.kinds.get(schema.type_of_label.get(label, ""), label) in VALUE_TYPES
+
+
+def _labels_by_kind(bundle: Bundle, schema: Schema) -> dict[str, str]:
+    """How mentions are read → the model's label for them, the first of several; of labels that the schema has."""
+    known = [label for label in reversed(bundle.types) if label in schema.type_of_label]
+    return {schema.kinds[schema.type_of_label[label]]: label for label in known}
+
+
+def _formal_span(window: WindowTokens, start: int, end: int, label: str) -> WordSpan | None:
     first = int(window.spans[:, 0].searchsorted(start))
     last = int(window.spans[:, 1].searchsorted(end, side="right"))
     inside = first < last and window.spans[first, 0] == start and window.spans[last - 1, 1] == end
     in_core = window.core[0] <= first < window.core[1]
-    return WordSpan(first, last, kind, 1.0) if inside and in_core else None
+    return WordSpan(first, last, label, 1.0) if inside and in_core else None
 
 
 def _overlap(one: WordSpan, other: WordSpan) -> bool:
     return one.first < other.last and other.first < one.last
+
+
+def _inside(one: WordSpan, other: WordSpan) -> bool:
+    return other.first <= one.first and one.last <= other.last
 
 
 def _mention(document: Segmented, window: WindowTokens, found: WindowMention) -> Mention:

@@ -19,7 +19,7 @@ from rapidfuzz import fuzz
 from transforms.decoding import FloatArray
 from transforms.handling import DocumentHandler
 from transforms.names import folded, is_short_organisation, is_short_person, name_key
-from transforms.records import SINGLE, VALUE_TYPES, Analysis, Entity, Resolved
+from transforms.records import SINGLE, Analysis, Entity, Resolved, is_value
 from transforms.register import Register, load_register
 from transforms.schema import Schema
 from transforms.sentence_encoder import SentenceEncoder, load_sentence_encoder
@@ -85,7 +85,7 @@ def link(linker: Linker, document: Resolved) -> Resolved:
 
 
 def _linkable(entity: Entity) -> bool:
-    return entity.type not in VALUE_TYPES and not entity.id.startswith(SINGLE)
+    return not is_value(entity.id) and not entity.id.startswith(SINGLE)
 
 
 def _candidates(linker: Linker, entities: Sequence[Entity]) -> list[dict[int, float]]:
@@ -104,7 +104,7 @@ def _by_key(linker: Linker, entity: Entity) -> dict[int, float]:
     for spelling in (entity.name, *entity.aliases):
         # The document's main name counts in full, its other spellings a little less.
         fit = 1.0 if spelling == entity.name else 0.95
-        for row in linker.register.by_key.get((entity.type, name_key(entity.type, spelling)), ()):
+        for row in linker.register.find(entity.type, spelling):
             fits[row] = max(fits.get(row, 0.0), fit)
     return fits
 
@@ -116,14 +116,14 @@ def _by_neighbourhood(linker: Linker, entity: Entity, vector: FloatArray) -> dic
         entry = linker.register.entries[linker.owners[place]]
         if similarity[place] < linker.weights.near or entry.type != entity.type:
             continue
-        fit = max(_name_fit(entity, spelling) for spelling in entry.spellings)
+        fit = max(_name_fit(linker.register.kind(entity.type), entity, spelling) for spelling in entry.spellings)
         fits[linker.owners[place]] = max(fits.get(linker.owners[place], 0.0), fit)
     return fits
 
 
-def _name_fit(entity: Entity, spelling: str) -> float:
-    ours, theirs = name_key(entity.type, entity.name), name_key(entity.type, spelling)
-    shortened = {"Person": is_short_person, "Organisation": is_short_organisation}.get(entity.type)
+def _name_fit(kind: str, entity: Entity, spelling: str) -> float:
+    ours, theirs = name_key(kind, entity.name), name_key(kind, spelling)
+    shortened = {"Person": is_short_person, "Organisation": is_short_organisation}.get(kind)
     if shortened and (shortened(ours, theirs) or shortened(theirs, ours)):
         return 0.85
     # Spelling mistakes and OCR; squared, since half of the letters right is no likeness.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from rapidfuzz.fuzz import ratio
 
 from transforms.names import name_key
-from transforms.records import SINGLE, VALUE_TYPES
+from transforms.records import SINGLE, is_value
 from transforms.register import Register
 
 #: A block with more members says nothing of any two of them.
@@ -34,6 +34,11 @@ class Known:
     name: str
     spellings: tuple[str, ...]
     registered: bool
+    kind: str | None = None  # how its type's names are read (see `schema`); as the type is called, without it
+
+    def key(self, name: str) -> str:
+        """The key of one of its names."""
+        return name_key(self.type if self.kind is None else self.kind, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def match(entities: Iterable[Known], register: Register | None = None) -> list[M
     known = [
         entity
         for entity in entities
-        if entity.type not in VALUE_TYPES and not entity.id.startswith(SINGLE) and name_key(entity.type, entity.name)
+        if not is_value(entity.id) and not entity.id.startswith(SINGLE) and entity.key(entity.name)
     ]
     open_ones = [entity for entity in known if not entity.registered]
     found = [] if register is None else list(_registered(open_ones, register))
@@ -72,14 +77,14 @@ def match(entities: Iterable[Known], register: Register | None = None) -> list[M
 
 def _registered(entities: Iterable[Known], register: Register) -> Iterator[Match]:
     for entity in entities:
-        rows = register.by_key.get((entity.type, name_key(entity.type, entity.name)), ())
+        rows = register.find(entity.type, entity.name)
         if len(rows) == 1:
             entry = register.entries[rows[0]]
             yield Match(entity.id, entry.id, entity.type, "register", 1.0, entry.id, entry.name)
 
 
 def _keys(entity: Known) -> set[str]:
-    return {key for text in (entity.name, *entity.spellings) if (key := name_key(entity.type, text))}
+    return {key for text in (entity.name, *entity.spellings) if (key := entity.key(text))}
 
 
 def _same_spelling(entities: Iterable[Known]) -> Iterator[Match]:
@@ -87,16 +92,16 @@ def _same_spelling(entities: Iterable[Known]) -> Iterator[Match]:
     for entity in entities:
         for key in _keys(entity):
             blocks[entity.type, key].append(entity)
-    for (kind, key), block in blocks.items():
+    for (_, key), block in blocks.items():
         # Of three that share a spelling, which two are one?
-        if len(block) == 2 and any(name_key(kind, entity.name) == key for entity in block):
+        if len(block) == 2 and any(entity.key(entity.name) == key for entity in block):
             yield from _pair(block[0], block[1], "spelling", 0.95)
 
 
 def _alike(entities: Iterable[Known]) -> Iterator[Match]:
     by_key: dict[tuple[str, str], list[Known]] = defaultdict(list)
     for entity in entities:
-        by_key[entity.type, name_key(entity.type, entity.name)].append(entity)
+        by_key[entity.type, entity.key(entity.name)].append(entity)
     count = Counter((kind, word) for kind, key in by_key for word in set(key.split()))
     blocks: dict[tuple[str, str], list[str]] = defaultdict(list)
     for kind, key in by_key:

@@ -10,8 +10,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-#: Types whose entities are values: two mentions are one entity if their values are.
+#: How mentions of values are read (see `schema`): two of one type are one entity if their values are.
 VALUE_TYPES = frozenset({"Date", "Money", "Number"})
+_VALUE = "val"
 #: Begin the ids of messages, events and the like: each is a thing of its own, whatever others are called.
 SINGLE = ("msg-", "own-")
 
@@ -24,6 +25,16 @@ def key(prefix: str, *parts: object) -> str:
         digest.update(len(encoded).to_bytes(8, "big"))
         digest.update(encoded)
     return f"{prefix}-{digest.hexdigest()[:32]}"
+
+
+def value_key(kind: str, text: str) -> str:
+    """The id of a value of an entity type."""
+    return key(_VALUE, kind, text)
+
+
+def is_value(entity: str) -> bool:
+    """Whether an entity (id) is a value, whatever its type is called."""
+    return entity.startswith(f"{_VALUE}-") and len(entity) == len(value_key("", ""))
 
 
 @dataclass(frozen=True, slots=True)

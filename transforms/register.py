@@ -11,7 +11,7 @@ import difflib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -51,6 +51,15 @@ class Register:
     """All entries, and the ways into them."""
 
     entries: tuple[Entry, ...]
+    kinds: Mapping[str, str]  # entity type → how its names are read (see `schema`)
+
+    def kind(self, of: str) -> str:
+        """How the names of an entity type are read; a type that the schema lacks, as it is called."""
+        return self.kinds.get(of, of)
+
+    def find(self, of: str, name: str) -> tuple[int, ...]:
+        """Entries of an entity type that have a name, however it is spelled."""
+        return self.by_key.get((of, name_key(self.kind(of), name)), ())
 
     @cached_property
     def by_key(self) -> dict[tuple[str, str], tuple[int, ...]]:
@@ -58,7 +67,7 @@ class Register:
         found: dict[tuple[str, str], dict[int, None]] = defaultdict(dict)
         for index, entry in enumerate(self.entries):
             for spelling in entry.spellings:
-                found[entry.type, name_key(entry.type, spelling)][index] = None
+                found[entry.type, name_key(self.kind(entry.type), spelling)][index] = None
         return {place: tuple(rows) for place, rows in found.items()}
 
 
@@ -88,7 +97,7 @@ def load_register(path: str | Path, schema: Schema) -> Register:
         raise
     except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise RegisterError(f"{path}: the register cannot be read ({error}); give a readable UTF-8 file") from error
-    return Register(tuple(entries))
+    return Register(tuple(entries), schema.kinds)
 
 
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -1,8 +1,9 @@
 """Resolve: mentions of one document → entities, one for all spellings of one name.
 
 "Acme Ltd", "Acme" and "ACME" are one; so are an acronym and its long form, a surname and the one full name that
-ends with it. Every entity gets a stable id of its own from its type and name, so that the same name in a second
-document meets the first; `linking` replaces it with the register's, where there is one.
+ends with it. Which types are persons, organisations and values is the schema's to say. Every entity gets a stable id of
+its own from its type and name, so that the same name in a second document meets the first; `linking` replaces it with
+the register's, where there is one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from transforms.names import acronym, initials, is_short_organisation, is_short_person, name_key, spelled
-from transforms.records import VALUE_TYPES, Analysis, Entity, Mention, Relation, Resolved, key
+from transforms.records import VALUE_TYPES, Analysis, Entity, Mention, Relation, Resolved, key, value_key
 from transforms.schema import Schema
 from transforms.values import normalise
 
@@ -26,23 +27,33 @@ _CROWD = 100
 def resolve(analysis: Analysis, schema: Schema | None = None) -> Resolved:
     """Group the mentions of an analysis, its document's header facts included as far as the schema has their types."""
     analysis = with_facts(analysis, schema)
+    kinds = _Kinds({} if schema is None else schema.kinds)
     names: dict[tuple[str, str], list[int]] = defaultdict(list)
     entities: list[Entity] = []
     values: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, mention in enumerate(analysis.mentions):
-        if mention.type in VALUE_TYPES:
-            value = normalise(mention.type, mention.text)
-            values[mention.type, value.text if value else name_key(mention.type, _text(analysis, index))].append(index)
+        kind = kinds[mention.type]
+        if kind in VALUE_TYPES:
+            value = normalise(kind, mention.text)
+            values[mention.type, value.text if value else name_key(kind, _text(analysis, index))].append(index)
         elif mention.type == MESSAGE:
             entities.append(_message(analysis, index))
         elif schema is not None and mention.type in schema.single:
             entities.append(_single(analysis, index))
-        elif folded := name_key(mention.type, _text(analysis, index)):
+        elif folded := name_key(kind, _text(analysis, index)):
             names[mention.type, folded].append(index)
-    entities += [_value(analysis, kind, name, rows) for (kind, name), rows in values.items()]
-    entities += [_named(analysis, kind, rows) for kind, rows in _merged(analysis, _one_type_each(analysis, names))]
+    entities += [_value(analysis, own, kinds[own], name, rows) for (own, name), rows in values.items()]
+    grouped = _one_type_each(analysis, names, kinds)
+    entities += [_named(analysis, own, kinds[own], rows) for own, rows in _merged(analysis, grouped, kinds)]
     entities.sort(key=lambda entity: entity.mentions[0])
     return Resolved(analysis, tuple(entities))
+
+
+class _Kinds(dict[str, str]):
+    """Entity type → how its mentions are read; a type that no schema speaks of is read as its name says."""
+
+    def __missing__(self, name: str) -> str:
+        return name
 
 
 def with_facts(analysis: Analysis, schema: Schema | None = None) -> Analysis:
@@ -82,24 +93,29 @@ def with_facts(analysis: Analysis, schema: Schema | None = None) -> Analysis:
     return replace(analysis, mentions=tuple(mentions), relations=tuple(relations))
 
 
-def _one_type_each(analysis: Analysis, names: dict[tuple[str, str], list[int]]) -> dict[str, dict[str, list[int]]]:
+def _one_type_each(
+    analysis: Analysis, names: dict[tuple[str, str], list[int]], kinds: _Kinds
+) -> dict[str, dict[str, list[int]]]:
     """Type → key → mentions. A name that was tagged with several types goes to the likeliest of them."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for (kind, name), rows in names.items():
         votes[name][kind] += sum(analysis.mentions[row].confidence for row in rows)  # type: ignore[assignment]
-    surnames = {name.split()[-1] for kind, name in names if kind == "Person" and " " in name}
+    persons = {name.split()[-1]: kind for kind, name in sorted(names) if kinds[kind] == "Person" and " " in name}
     grouped: dict[str, dict[str, list[int]]] = defaultdict(dict)
     for (_, name), rows in names.items():
         best = max(votes[name], key=lambda candidate: (votes[name][candidate], candidate))
         # A name by itself is often taken for a company; where a person has it, it is that person's.
-        best = "Person" if name in surnames and best == "Organisation" else best
+        best = persons[name] if name in persons and kinds[best] == "Organisation" else best
         grouped[best].setdefault(name, []).extend(rows)
     return grouped
 
 
-def _merged(analysis: Analysis, grouped: dict[str, dict[str, list[int]]]) -> Iterable[tuple[str, list[int]]]:
+def _merged(
+    analysis: Analysis, grouped: dict[str, dict[str, list[int]]], kinds: _Kinds
+) -> Iterable[tuple[str, list[int]]]:
     """(type, mentions) of each entity, shorter forms joined to the one longer form that they fit."""
-    for kind, keys in grouped.items():
+    for own, keys in grouped.items():
+        kind = kinds[own]
         target = _joined(kind, keys) if kind in ("Person", "Organisation") else {}
         if kind == "Organisation":
             target |= _acronyms(analysis, keys, target)
@@ -109,7 +125,7 @@ def _merged(analysis: Analysis, grouped: dict[str, dict[str, list[int]]]) -> Ite
                 name = target[name]
             groups[name] += rows
         for rows in groups.values():
-            yield kind, sorted(rows)
+            yield own, sorted(rows)
 
 
 def _joined(kind: str, keys: Collection[str]) -> dict[str, str]:
@@ -173,19 +189,18 @@ def _longest(analysis: Analysis, rows: Iterable[int]) -> str:
     return max((_text(analysis, row) for row in rows), key=lambda text: (len(text), text))
 
 
-def _named(analysis: Analysis, kind: str, rows: list[int]) -> Entity:
+def _named(analysis: Analysis, own: str, kind: str, rows: list[int]) -> Entity:
     spellings = Counter(_text(analysis, row) for row in rows)
     name = min(spellings, key=lambda text: (-len(name_key(kind, text).split()), text.isupper(), -spellings[text], text))
-    own = key("ent", kind, name_key(kind, name))
-    return Entity(own, kind, name, tuple(sorted(spellings)), tuple(rows))
+    return Entity(key("ent", own, name_key(kind, name)), own, name, tuple(sorted(spellings)), tuple(rows))
 
 
-def _value(analysis: Analysis, kind: str, name: str, rows: list[int]) -> Entity:
+def _value(analysis: Analysis, own: str, kind: str, name: str, rows: list[int]) -> Entity:
     spellings = tuple(sorted({_text(analysis, row) for row in rows}))
     value = normalise(kind, analysis.mentions[rows[0]].text)
     return Entity(
-        key("val", kind, name),
-        kind,
+        value_key(own, name),
+        own,
         value.text if value else spellings[0],
         spellings,
         tuple(rows),

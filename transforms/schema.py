@@ -3,9 +3,12 @@
 A schema maps the tagger's labels to entity types, says which relations may join which types, and supplies the
 names that become labels and relationship types in the graph. Nothing else ever does. With `single: true`, each mention
 of an entity type is a thing of its own (a patient, an unnamed ship). So is an event, which is told by its trigger; its
-roles are relations from it. Finer types are told by their descriptions, of which one line is enough:
+roles are relations from it. `like` says how mentions are read: a Person's name without titles, an Organisation's
+without its legal form, a Date, Money or a Number as a value; a type that has this name or label need not say it. Finer
+types are told by their descriptions, of which one line is enough:
 
     entities:
+      Customer: {labels: [CUST], like: Organisation}
       Organisation: {description: "A company, authority or team.", subtypes: {University: "A university or college."}}
     events:
       Acquisition:
@@ -28,6 +31,10 @@ DEFAULT_SCHEMA = Path(__file__).parent / "schemas" / "enterprise.yaml"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
+#: How the mentions of a type may be read, if not as plain names.
+KINDS = ("Person", "Organisation", "Date", "Money", "Number")
+
+
 class SchemaError(ValueError):
     """A schema file that cannot be used: names the file, the field and the remedy."""
 
@@ -46,6 +53,7 @@ class EntityType:
     single: bool = False
     event: bool = False
     subtypes: tuple[Subtype, ...] = ()
+    like: str = ""  # one of `KINDS`, or plain names
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,11 @@ class Schema:
     def type_of_label(self) -> dict[str, str]:
         """Model label → entity type."""
         return {label: entity.name for entity in self.entities.values() for label in entity.labels}
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """Entity type → how its mentions are read: one of `KINDS`, or plainly ("")."""
+        return {name: entity.like for name, entity in self.entities.items()}
 
     @cached_property
     def _joined(self) -> frozenset[tuple[str, str]]:
@@ -199,7 +212,11 @@ def _entity(name: str, row: object, where: str, *, event: bool = False) -> Entit
     description = str(fields.get("description") or "")
     if subtypes and not description:
         raise SchemaError(f"{where}: field 'entities.{name}.description': its subtypes are told from it; describe it")
-    return EntityType(name, description, frozenset(map(str, labels)), single, event, subtypes)
+    known = [kind for kind in KINDS if kind in (name, *labels)]
+    like = fields.get("like", (known or [""])[0])
+    if like not in ("", *KINDS):
+        raise SchemaError(f"{where}: field 'entities.{name}.like': expected one of {', '.join(KINDS)}")
+    return EntityType(name, description, frozenset(map(str, labels)), single, event, subtypes, like)
 
 
 def _subtypes(fields: Mapping[str, object], place: str, where: str) -> Iterator[Subtype]:
