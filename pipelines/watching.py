@@ -37,7 +37,7 @@ from transforms.schema import load_schema
 MOST = 200
 #: A file during which the pipeline was killed so often is read by itself; and then given up.
 ALONE, GIVEN_UP = 2, 5
-_WARM = "Ann Lee has worked for Acme Ltd in Rome since 2 May 2020."
+_WARM = "Ann Lee has worked for Acme Ltd in Rome since 2 May 2020. It sold 1,200 tonnes for EUR 3 million in 2021."
 _LONGEST_WAIT = 30.0  # seconds between two tries of a graph or filesystem that does not answer
 
 
