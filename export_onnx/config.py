@@ -102,6 +102,7 @@ class Recipe:
             bundle's.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.
+        reduce_range: weights of 7 bits instead of 8. CPUs without VNNI saturate where they add up products of 8 bits.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Recipe:
     tagging_weight: float = 10.0
     relation_weight: float = 5.0
     precise: float = 50.0
+    reduce_range: bool = False
     path: Path = field(default=Path(), compare=False, repr=False)
 
 

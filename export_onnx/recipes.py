@@ -171,7 +171,7 @@ def _finish(prepared: Prepared, network: Network, work: Path, target: Path | Non
         export_relations(network.relations, plain / RELATIONS)
     files = ["model.onnx", *([RELATIONS] if space.relations else [])]
     for name in files:
-        quantize(plain / name, folder / name)
+        quantize(plain / name, folder / name, recipe.reduce_range)
     files.append("tokenizer.json")
     for place in (folder, plain):
         (place / "tokenizer.json").write_bytes((encoder_folder() / "tokenizer.json").read_bytes())

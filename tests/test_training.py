@@ -14,12 +14,17 @@ import yaml
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install -e '.[train]'")
 
+import numpy as np  # noqa: E402
+import onnx  # noqa: E402
+from onnx import numpy_helper  # noqa: E402
+
 from export_onnx.architectures.crf import Crf, bio_labels  # noqa: E402
 from export_onnx.config import Part, Source, read_recipe  # noqa: E402
 from export_onnx.data import load  # noqa: E402
 from export_onnx.documents import count_found  # noqa: E402
 from export_onnx.evaluation import Counts  # noqa: E402
 from export_onnx.examples import Fact  # noqa: E402
+from export_onnx.export import quantize  # noqa: E402
 from export_onnx.formats import redocred  # noqa: E402
 from export_onnx.training import adaptive_threshold_loss  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
@@ -165,6 +170,15 @@ def test_a_users_own_data_make_a_bundle_with_its_own_schema(own: Path) -> None:
     refused = subprocess.run([*evaluate, "--part", "test"], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert "no set names files under 'test'" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_reduced_range_leaves_the_weights_a_bit_less(own: Path, tmp_path: Path) -> None:
+    widest = []
+    for reduced in (False, True):
+        quantize(own / "undisturbed-work" / "mine" / "fp32" / "model.onnx", tmp_path / "model.onnx", reduced)
+        arrays = map(numpy_helper.to_array, onnx.load(str(tmp_path / "model.onnx")).graph.initializer)
+        widest.append(max(int(np.abs(array.astype(int)).max()) for array in arrays if array.dtype == np.int8))
+    assert widest == [127, 64]
 
 
 def test_training_that_is_killed_ends_as_if_it_had_not_been(own: Path) -> None:
