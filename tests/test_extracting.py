@@ -37,6 +37,11 @@ def test_amounts_are_told_by_their_form_under_a_type_of_another_name(bundle: Bun
     (found,) = extract(["Acme Ltd paid EUR 4,200,000 for the yard."], bundle, renamed)
     values = {entity.type: entity.value for entity in found.resolved.entities}
     assert values == {"Firm": None, "Sum": "4200000 EUR"}
+    joined = parse_schema({"entities": {"Amount": {"labels": ["Number", "Money"]}}}, "ours")
+    (found,) = extract(["Acme Ltd paid EUR 4,200,000 for the yard."], bundle, joined)
+    assert [(entity.type, entity.name, entity.value) for entity in found.resolved.entities] == [
+        ("Amount", "EUR 4,200,000", None)  # two kinds in one type: names
+    ]
 
 
 def test_a_document_says_the_same_whatever_else_is_in_its_batch(bundle: Bundle, linker: Linker) -> None:

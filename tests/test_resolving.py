@@ -59,8 +59,9 @@ def test_a_surname_that_was_tagged_as_a_company_is_the_person() -> None:
 
 def test_types_of_other_names_are_read_as_the_schema_says(tmp_path: Path) -> None:
     types = {"Firm": {"like": "Organisation"}, "Human": {"labels": ["Person"]}, "Day": {"like": "Date"}, "Ship": {}}
+    types["Party"] = {"labels": ["Organisation", "Location"]}  # may be either: plain names
     schema = parse_schema({"entities": types}, "ours")
-    assert schema.kinds == {"Firm": "Organisation", "Human": "Person", "Day": "Date", "Ship": ""}
+    assert schema.kinds == {"Firm": "Organisation", "Human": "Person", "Day": "Date", "Ship": "", "Party": ""}
     text = "Acme Ltd met Dr. Ann Lee on 14 March 2024. Lee left ACME on 2024-03-14. Aurora AS sank. Aurora sank."
     names = [
         ("Acme Ltd", "Firm"),

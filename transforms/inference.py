@@ -129,13 +129,13 @@ def _merge(
 
 
 def _is_value(schema: Schema, label: str) -> bool:
-    return schema.kinds.get(schema.type_of_label.get(label, ""), label) in VALUE_TYPES
+    return label in VALUE_TYPES or schema.kinds.get(schema.type_of_label.get(label, "")) in VALUE_TYPES
 
 
 def _labels_by_kind(bundle: Bundle, schema: Schema) -> dict[str, str]:
-    """How mentions are read → the model's label for them, the first of several; of labels that the schema has."""
+    """What `patterns` finds → the model's label for it, if the schema has one: the same name, or one read like it."""
     known = [label for label in reversed(bundle.types) if label in schema.type_of_label]
-    return {schema.kinds[schema.type_of_label[label]]: label for label in known}
+    return {schema.kinds[schema.type_of_label[label]]: label for label in known} | {label: label for label in known}
 
 
 def _formal_span(window: WindowTokens, start: int, end: int, label: str) -> WordSpan | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 #: How mentions of values are read (see `schema`): two of one type are one entity if their values are.
 VALUE_TYPES = frozenset({"Date", "Money", "Number"})
-_VALUE = "val"
+_VALUE, _DIGITS = "val", 32
 #: Begin the ids of messages, events and the like: each is a thing of its own, whatever others are called.
 SINGLE = ("msg-", "own-")
 
@@ -24,7 +24,7 @@ def key(prefix: str, *parts: object) -> str:
         encoded = str(part).encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(8, "big"))
         digest.update(encoded)
-    return f"{prefix}-{digest.hexdigest()[:32]}"
+    return f"{prefix}-{digest.hexdigest()[:_DIGITS]}"
 
 
 def value_key(kind: str, text: str) -> str:
@@ -34,7 +34,7 @@ def value_key(kind: str, text: str) -> str:
 
 def is_value(entity: str) -> bool:
     """Whether an entity (id) is a value, whatever its type is called."""
-    return entity.startswith(f"{_VALUE}-") and len(entity) == len(value_key("", ""))
+    return entity.startswith(f"{_VALUE}-") and len(entity) == len(_VALUE) + 1 + _DIGITS
 
 
 @dataclass(frozen=True, slots=True)

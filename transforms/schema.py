@@ -4,8 +4,8 @@ A schema maps the tagger's labels to entity types, says which relations may join
 names that become labels and relationship types in the graph. Nothing else ever does. With `single: true`, each mention
 of an entity type is a thing of its own (a patient, an unnamed ship). So is an event, which is told by its trigger; its
 roles are relations from it. `like` says how mentions are read: a Person's name without titles, an Organisation's
-without its legal form, a Date, Money or a Number as a value; a type that has this name or label need not say it. Finer
-types are told by their descriptions, of which one line is enough:
+without its legal form, a Date, Money or a Number as a value; a type with this name or only this label need not say so.
+Finer types are told by their descriptions, of which one line is enough:
 
     entities:
       Customer: {labels: [CUST], like: Organisation}
@@ -212,8 +212,7 @@ def _entity(name: str, row: object, where: str, *, event: bool = False) -> Entit
     description = str(fields.get("description") or "")
     if subtypes and not description:
         raise SchemaError(f"{where}: field 'entities.{name}.description': its subtypes are told from it; describe it")
-    known = [kind for kind in KINDS if kind in (name, *labels)]
-    like = fields.get("like", (known or [""])[0])
+    like = fields.get("like", next((kind for kind in KINDS if name == kind or labels == [kind]), ""))
     if like not in ("", *KINDS):
         raise SchemaError(f"{where}: field 'entities.{name}.like': expected one of {', '.join(KINDS)}")
     return EntityType(name, description, frozenset(map(str, labels)), single, event, subtypes, like)
