@@ -70,7 +70,17 @@ def test_a_number_is_the_same_however_it_is_spaced() -> None:
     assert normalise("Number", "40  MV ZEEDUIN AURORA") == normalise("Number", "40 MV ZEEDUIN AURORA")
 
 
-@pytest.mark.parametrize(("kind", "text"), [("Date", "Monday"), ("Date", "3 March"), ("Money", "a fortune")])
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("Date", "Monday"),
+        ("Date", "3 March"),
+        ("Date", "thirty minutes"),  # of these the reader's own day would make a date
+        ("Date", "yesterday"),
+        ("Date", "the 14th of 2024"),
+        ("Money", "a fortune"),
+    ],
+)
 def test_what_gives_no_value(kind: str, text: str) -> None:
     assert normalise(kind, text) is None
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -54,10 +55,15 @@ def normalise(kind: str, text: str) -> Value | None:
     return None if parse is None or len(text) > _LONGEST or _RUN.search(text) else parse(text)
 
 
+#: Two days with nothing in common. What comes to another date if it is read on another day is none ("thirty minutes",
+#: "the 14th, 2024"): a document says the same whenever it is read.
+_DAYS = (datetime(2001, 1, 3, 5, 0), datetime(2014, 8, 22, 17, 30))
+
+
 @lru_cache(maxsize=1)
-def _date_parser() -> DateDataParser:
-    # A date without its year is no value: the parser would fill in today's.
-    return DateDataParser(languages=["en"], settings={"REQUIRE_PARTS": ["year"], "DATE_ORDER": "DMY"})
+def _date_parsers() -> list[DateDataParser]:
+    settings = {"REQUIRE_PARTS": ["year"], "DATE_ORDER": "DMY"}
+    return [DateDataParser(languages=["en"], settings={**settings, "RELATIVE_BASE": day}) for day in _DAYS]
 
 
 @lru_cache(maxsize=4096)
@@ -66,11 +72,16 @@ def date_value(text: str) -> Value | None:
     year = re.fullmatch(r"\s*((?:1[0-9]|20)\d\d)\s*", text)
     if year:
         return Value(year[1])
-    found = _date_parser().get_date_data(" ".join(text.split()))
+    one, other = (_iso_date(parser, " ".join(text.split())) for parser in _date_parsers())
+    return Value(one) if one is not None and one == other else None
+
+
+def _iso_date(parser: DateDataParser, text: str) -> str | None:
+    found = parser.get_date_data(text)
     if found is None or found.date_obj is None:
         return None
-    iso = found.date_obj.date().isoformat()
-    return Value({"year": iso[:4], "month": iso[:7]}.get(found.period, iso))
+    iso = str(found.date_obj.date().isoformat())
+    return {"year": iso[:4], "month": iso[:7]}.get(found.period, iso)
 
 
 @lru_cache(maxsize=4096)
