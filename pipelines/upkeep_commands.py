@@ -83,7 +83,7 @@ def _known(connection: Connection, schema: Schema) -> list[Known]:
             name=row["name"],
             spellings=tuple(row["spellings"]),
             registered=row["register_id"] is not None,
-            kind=schema.kinds.get(row["type"]),
+            kind=schema.kinds[row["type"]],
         )
         for row in queries.run_query(connection, queries.SPELLINGS.cypher)
     ]

@@ -12,13 +12,14 @@ from kg_sink.exporting import canonical_export
 from tests.conftest import tripleflow
 from transforms.matching import Known, match
 from transforms.register import Entry, Register
+from transforms.schema import Kinds
 
 
 def known(key: str, name: str, *spellings: str, kind: str = "Organisation", registered: bool = False) -> Known:
     return Known(key, kind, name, spellings, registered)
 
 
-REGISTER = Register((Entry("ORG-1", "Acme Holdings", ("Acme",), "Organisation", ""),), {})
+REGISTER = Register((Entry("ORG-1", "Acme Holdings", ("Acme",), "Organisation", ""),), Kinds())
 
 
 def test_the_register_decides_first() -> None:

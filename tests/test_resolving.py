@@ -69,8 +69,10 @@ def test_types_of_other_names_are_read_as_the_schema_says(tmp_path: Path) -> Non
         ("14 March 2024", "Day"),
         ("Lee", "Firm"),
         ("ACME", "Firm"),
+        ("2024-03-14", "Day"),
+        ("Aurora AS", "Ship"),
+        ("Aurora", "Ship"),
     ]
-    names += [("2024-03-14", "Day"), ("Aurora AS", "Ship"), ("Aurora", "Ship")]
     found = resolve(analysis(text, names), schema)
     assert by_name(found.entities) == {
         "Acme Ltd": {"Acme Ltd", "ACME"},

@@ -115,11 +115,10 @@ def _merge(
     """
     begin, stop = window.spans[0, 0], window.spans[-1, 1]
     near = formal[bisect_right(formal, begin, key=itemgetter(1)) : bisect_left(formal, stop, key=itemgetter(0))]
-    exact = [span for start, end, kind in near if (span := _formal_span(window, start, end, kind)) is not None]
-    values = [s for s in spans if _is_value(schema, s.label)]
+    exact = [span for start, end, label in near if (span := _formal_span(window, start, end, label)) is not None]
     named = [s for s in spans if not _is_value(schema, s.label)]
     exact = [e for e in exact if not any(_overlap(e, s) and not _inside(s, e) for s in named)]
-    rest = [s for s in [*named, *values] if not any(_overlap(e, s) for e in exact)]
+    rest = [s for s in spans if not any(_overlap(e, s) for e in exact)]
     merged = sorted([*exact, *rest], key=lambda s: s.first)
     return [
         WindowMention(span, schema.type_of_label[span.label], bundle.types.index(span.label))

@@ -116,7 +116,7 @@ def _by_neighbourhood(linker: Linker, entity: Entity, vector: FloatArray) -> dic
         entry = linker.register.entries[linker.owners[place]]
         if similarity[place] < linker.weights.near or entry.type != entity.type:
             continue
-        fit = max(_name_fit(linker.register.kind(entity.type), entity, spelling) for spelling in entry.spellings)
+        fit = max(_name_fit(linker.register.kinds[entity.type], entity, spelling) for spelling in entry.spellings)
         fits[linker.owners[place]] = max(fits.get(linker.owners[place], 0.0), fit)
     return fits
 

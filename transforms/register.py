@@ -11,7 +11,7 @@ import difflib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from transforms.names import LONGEST, name_key
-from transforms.schema import Schema, cut
+from transforms.schema import Kinds, Schema, cut
 
 _NEEDED = ("id", "name", "type")
 _HALF = re.compile("[\ud800-\udfff]")
@@ -51,15 +51,11 @@ class Register:
     """All entries, and the ways into them."""
 
     entries: tuple[Entry, ...]
-    kinds: Mapping[str, str]  # entity type → how its names are read (see `schema`)
+    kinds: Kinds
 
-    def kind(self, of: str) -> str:
-        """How the names of an entity type are read; a type that the schema lacks, as it is called."""
-        return self.kinds.get(of, of)
-
-    def find(self, of: str, name: str) -> tuple[int, ...]:
+    def find(self, kind: str, name: str) -> tuple[int, ...]:
         """Entries of an entity type that have a name, however it is spelled."""
-        return self.by_key.get((of, name_key(self.kind(of), name)), ())
+        return self.by_key.get((kind, name_key(self.kinds[kind], name)), ())
 
     @cached_property
     def by_key(self) -> dict[tuple[str, str], tuple[int, ...]]:
@@ -67,7 +63,7 @@ class Register:
         found: dict[tuple[str, str], dict[int, None]] = defaultdict(dict)
         for index, entry in enumerate(self.entries):
             for spelling in entry.spellings:
-                found[entry.type, name_key(self.kind(entry.type), spelling)][index] = None
+                found[entry.type, name_key(self.kinds[entry.type], spelling)][index] = None
         return {place: tuple(rows) for place, rows in found.items()}
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from transforms.names import acronym, initials, is_short_organisation, is_short_person, name_key, spelled
 from transforms.records import VALUE_TYPES, Analysis, Entity, Mention, Relation, Resolved, key, value_key
-from transforms.schema import Schema
+from transforms.schema import Kinds, Schema
 from transforms.values import normalise
 
 HEADERS = "headers@1"
@@ -27,7 +27,7 @@ _CROWD = 100
 def resolve(analysis: Analysis, schema: Schema | None = None) -> Resolved:
     """Group the mentions of an analysis, its document's header facts included as far as the schema has their types."""
     analysis = with_facts(analysis, schema)
-    kinds = _Kinds({} if schema is None else schema.kinds)
+    kinds = Kinds() if schema is None else schema.kinds
     names: dict[tuple[str, str], list[int]] = defaultdict(list)
     entities: list[Entity] = []
     values: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -47,13 +47,6 @@ def resolve(analysis: Analysis, schema: Schema | None = None) -> Resolved:
     entities += [_named(analysis, own, kinds[own], rows) for own, rows in _merged(analysis, grouped, kinds)]
     entities.sort(key=lambda entity: entity.mentions[0])
     return Resolved(analysis, tuple(entities))
-
-
-class _Kinds(dict[str, str]):
-    """Entity type → how its mentions are read; a type that no schema speaks of is read as its name says."""
-
-    def __missing__(self, name: str) -> str:
-        return name
 
 
 def with_facts(analysis: Analysis, schema: Schema | None = None) -> Analysis:
@@ -94,7 +87,7 @@ def with_facts(analysis: Analysis, schema: Schema | None = None) -> Analysis:
 
 
 def _one_type_each(
-    analysis: Analysis, names: dict[tuple[str, str], list[int]], kinds: _Kinds
+    analysis: Analysis, names: dict[tuple[str, str], list[int]], kinds: Kinds
 ) -> dict[str, dict[str, list[int]]]:
     """Type → key → mentions. A name that was tagged with several types goes to the likeliest of them."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
@@ -111,7 +104,7 @@ def _one_type_each(
 
 
 def _merged(
-    analysis: Analysis, grouped: dict[str, dict[str, list[int]]], kinds: _Kinds
+    analysis: Analysis, grouped: dict[str, dict[str, list[int]]], kinds: Kinds
 ) -> Iterable[tuple[str, list[int]]]:
     """(type, mentions) of each entity, shorter forms joined to the one longer form that they fit."""
     for own, keys in grouped.items():

@@ -75,6 +75,13 @@ class RelationType:
     tail: frozenset[str]
 
 
+class Kinds(dict[str, str]):
+    """Entity type → how its mentions are read: one of `KINDS`, or plainly (""); if of no schema, as it is called."""
+
+    def __missing__(self, name: str) -> str:
+        return name
+
+
 @dataclass(frozen=True)
 class Schema:
     """Entity and relation types by name, in the file's order; the types and roles of events among them."""
@@ -99,9 +106,9 @@ class Schema:
         return {label: entity.name for entity in self.entities.values() for label in entity.labels}
 
     @cached_property
-    def kinds(self) -> dict[str, str]:
-        """Entity type → how its mentions are read: one of `KINDS`, or plainly ("")."""
-        return {name: entity.like for name, entity in self.entities.items()}
+    def kinds(self) -> Kinds:
+        """How the mentions of each entity type are read."""
+        return Kinds((name, entity.like) for name, entity in self.entities.items())
 
     @cached_property
     def _joined(self) -> frozenset[tuple[str, str]]:

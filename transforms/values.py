@@ -72,8 +72,10 @@ def date_value(text: str) -> Value | None:
     year = re.fullmatch(r"\s*((?:1[0-9]|20)\d\d)\s*", text)
     if year:
         return Value(year[1])
-    one, other = (_iso_date(parser, " ".join(text.split())) for parser in _date_parsers())
-    return Value(one) if one is not None and one == other else None
+    text = " ".join(text.split())
+    one, other = _date_parsers()
+    iso = _iso_date(one, text)
+    return Value(iso) if iso is not None and iso == _iso_date(other, text) else None
 
 
 def _iso_date(parser: DateDataParser, text: str) -> str | None:
