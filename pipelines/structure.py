@@ -7,6 +7,7 @@ Read → segment → encode, tag, relate → resolve → type → link → state
 
 from __future__ import annotations
 
+import difflib
 import logging
 import sys
 from collections.abc import Sequence
@@ -137,6 +138,20 @@ def check(options: PipelineOptions, *, progress: str | None = None, may_be_empty
         queues=queues,
         limits=limits,
     )
+
+
+def check_names(arguments: Sequence[str]) -> None:
+    """Refuse what is nearly an option of this job (`--dead-letters`): Beam would drop it without a word.
+
+    Raises:
+        InputError: names the option that was meant.
+    """
+    known = PipelineOptions([]).get_all_options()
+    ours = StructureOptions([]).get_all_options(current_only=True)
+    for name in (text[2:].partition("=")[0] for text in arguments if text.startswith("--")):
+        near = difflib.get_close_matches(name, ours, n=1, cutoff=0.8)
+        if name not in known and near:
+            raise InputError(f"no option --{name}; did you mean --{near[0]}?")
 
 
 def _queues(options: PipelineOptions, texts: Sequence[str]) -> tuple[Queue, ...]:
@@ -281,8 +296,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     # Importing Beam may have set up the root logger already.
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
-    options = PipelineOptions(list(arguments if arguments is not None else sys.argv[1:]))
+    given = list(arguments if arguments is not None else sys.argv[1:])
+    options = PipelineOptions(given)
     try:
+        check_names(given)
         job = check(options)
     except (ValueError, RuntimeError, OSError) as error:
         logging.error("%s", error)

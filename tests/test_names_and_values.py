@@ -78,6 +78,7 @@ def test_a_number_is_the_same_however_it_is_spaced() -> None:
         ("Date", "thirty minutes"),  # of these the reader's own day would make a date
         ("Date", "yesterday"),
         ("Date", "the 14th of 2024"),
+        ("Date", "0711234567"),  # of this the time zone of the machine
         ("Money", "a fortune"),
     ],
 )

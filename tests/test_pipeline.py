@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import resource
 import shutil
@@ -20,6 +21,7 @@ from kg_sink import server
 from kg_sink.connection import resolve_target
 from kg_sink.exporting import canonical_export
 from kg_sink.queries import run_query
+from pipelines import structure
 from samples.score import score
 from tests.broken import make_broken
 from tests.conftest import ROOT, SAMPLES, SampleRun, tripleflow
@@ -185,6 +187,15 @@ def test_the_job_runs_as_a_module(tmp_path: Path, graph: server.Connection, monk
     assert done.returncode == 0, done.stderr
     found = run_query(graph, "MATCH (p:Person {name: 'Kari Halvorsen'}) RETURN p.name AS name")
     assert found == [{"name": "Kari Halvorsen"}]
+
+
+def test_the_module_refuses_what_is_nearly_an_option(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)  # caplog's handler stays
+    assert structure.main(["--input=*.txt", "--dead-letters=lost"]) == 2
+    assert "no option --dead-letters; did you mean --dead_letters?" in caplog.text
+    structure.check_names(["--flink_master=host:1", "--limit", "max_seconds=9"])  # a runner's own goes through
 
 
 def test_odd_names_lose_nothing(tmp_path: Path) -> None:

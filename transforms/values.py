@@ -62,7 +62,9 @@ _DAYS = (datetime(2001, 1, 3, 5, 0), datetime(2014, 8, 22, 17, 30))
 
 @lru_cache(maxsize=1)
 def _date_parsers() -> list[DateDataParser]:
-    settings = {"REQUIRE_PARTS": ["year"], "DATE_ORDER": "DMY"}
+    # No timestamps: ten digits are the number of a phone or an account, and the time zone here would tell the day.
+    parsers = ["relative-time", "absolute-time"]
+    settings = {"REQUIRE_PARTS": ["year"], "DATE_ORDER": "DMY", "PARSERS": parsers}
     return [DateDataParser(languages=["en"], settings={**settings, "RELATIVE_BASE": day}) for day in _DAYS]
 
 
