@@ -62,3 +62,13 @@ def test_an_empty_text_and_an_empty_register_are_no_errors(
     nothing, something = extract(["", "Acme Ltd is based in Rome."], bundle, linker=empty)
     assert not nothing.resolved.entities
     assert something.resolved.entities
+
+
+def test_what_has_a_legal_form_is_a_company(bundle: Bundle, schema: Schema) -> None:
+    text = "Banca Lagunare S.p.A. of Trieste lent to Lumenfjord Software AS."
+    (found,) = extract([text], bundle, schema)
+    companies = [(m.text, m.type) for m in found.resolved.analysis.mentions if m.text != "Trieste"]
+    assert companies == [("Banca Lagunare S.p.A.", "Organisation"), ("Lumenfjord Software AS", "Organisation")]
+    places = parse_schema({"entities": {"Location": {}}}, "places")
+    (found,) = extract([text], bundle, places)
+    assert {m.type for m in found.resolved.analysis.mentions} <= {"Location"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from transforms.names import acronym, initials, is_short_organisation, is_short_person, name_key
-from transforms.patterns import pattern_mentions
+from transforms.patterns import company_end, pattern_mentions
 from transforms.values import normalise
 
 
@@ -90,3 +90,41 @@ def test_patterns_find_dates_and_amounts_whole() -> None:
     text = "On 3 March 2024 it paid EUR 4.2 million and $3,500.50 (NOK 350 000) by 12/05/2025, May 5, in May."
     found = [text[a:b] for a, b, _ in pattern_mentions(text)]
     assert found == ["3 March 2024", "EUR 4.2 million", "$3,500.50", "NOK 350 000", "12/05/2025", "May 5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "whole"),
+    [
+        ("Acme", "Acme AS, a company", "Acme AS"),
+        ("Acme", "Acme, Inc. said", "Acme, Inc"),
+        ("Acme", "Acme S.p.A. of Rome", "Acme S.p.A."),
+        ("Acme S", "Acme S.p.A. of Rome", "Acme S.p.A."),
+        ("Acme N.V.", "Acme N.V. of Rome", "Acme N.V."),
+        ("Meyer", "Meyer GmbH & Co. KG in Bremen", "Meyer GmbH & Co. KG"),
+        ("Tan", "Tan Pte. Ltd. said", "Tan Pte. Ltd."),
+        ("Foo", "Foo Co., Ltd.", "Foo Co., Ltd."),
+        ("Foo", "Foo s.r.o. said", "Foo s.r.o."),
+        ("Rowe", "Rowe plc.", "Rowe plc"),
+        ("ACME", "ACME AS\nBergen", "ACME AS"),
+    ],
+)
+def test_a_company_is_told_by_its_legal_form(name: str, text: str, whole: str) -> None:
+    end = company_end(text, 0, len(name))
+    assert end is not None
+    assert text[:end] == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Acme", "Acme as agent"),
+        ("ACME", "ACME AS AGENT"),
+        ("Acme", "Acme, as agent"),
+        ("Acme", "Acme pays VAT"),
+        ("Oslo", "Oslo"),
+        ("AS Roma", "AS Roma won"),
+        ("Acme", "Acme\n\nAS"),
+    ],
+)
+def test_what_has_no_legal_form(name: str, text: str) -> None:
+    assert company_end(text, 0, len(name)) is None

@@ -12,7 +12,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
@@ -23,7 +23,7 @@ from transforms.counting import add_seconds
 from transforms.dead_letters import letter
 from transforms.features import WindowTokens
 from transforms.holding import held
-from transforms.patterns import pattern_mentions
+from transforms.patterns import company_end, pattern_mentions
 from transforms.records import VALUE_TYPES, Analysis, DeadLetter, Mention, Relation
 from transforms.relations import WindowMention, WindowRelation, relate
 from transforms.schema import Schema
@@ -67,7 +67,7 @@ def analyse(
 
     def work(group: tuple[int, list[int]]) -> list[_Part]:
         document, windows = documents[group[0]], [documents[group[0]].windows[w] for w in group[1]]
-        return _rectangle(bundle, schema, document, windows, formal[group[0]])
+        return _rectangle(bundle, schema, document, windows, formal[group[0]], labels.get("Organisation"))
 
     parts: dict[tuple[int, int], _Part] = {}
     for (d, group), results in zip(groups, (pool.map if pool else map)(work, groups), strict=True):
@@ -90,10 +90,12 @@ def _rectangle(
     document: Segmented,
     windows: Sequence[WindowTokens],
     formal: Sequence[tuple[int, int, str]],
+    company: str | None,
 ) -> list[_Part]:
     tagged = tag(bundle, windows)
     mentions = [
-        _merge(bundle, schema, window, spans, formal) for window, spans in zip(windows, tagged.spans, strict=True)
+        _merge(bundle, schema, window, _with_companies(document.document.text, window, spans, company), formal)
+        for window, spans in zip(windows, tagged.spans, strict=True)
     ]
     relations = relate(bundle, schema, tagged, windows, mentions)
     return [
@@ -125,6 +127,23 @@ def _merge(
         for span in merged
         if span.label in schema.type_of_label
     ]
+
+
+def _with_companies(text: str, window: WindowTokens, spans: Sequence[WordSpan], label: str | None) -> list[WordSpan]:
+    """The tagger's spans; what has a legal form is an organisation, form included, whatever it was tagged as."""
+    if label is None:
+        return list(spans)
+    found, parts = [], set[WordSpan]()
+    for span in spans:
+        start, end = int(window.spans[span.first, 0]), int(window.spans[span.last - 1, 1])
+        stop = company_end(text, start, end)
+        last = span.last if stop is None else int(window.spans[:, 1].searchsorted(stop, side="right"))
+        behind = [s for s in spans if span.last <= s.first < last]
+        if stop is not None and all(s.last <= last for s in behind):
+            span = replace(span, last=max(span.last, last), label=label)
+            parts.update(behind)
+        found.append(span)
+    return [span for span in found if span not in parts]
 
 
 def _is_value(schema: Schema, label: str) -> bool:

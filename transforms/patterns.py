@@ -1,7 +1,7 @@
-"""Dates and amounts of money that are recognised by their form alone.
+"""What is recognised by its form alone: dates, amounts of money, and the legal form behind a company's name.
 
-The open training sets hold few amounts of money, and what has a grammar needs no model: these patterns add to
-the tagger's mentions. Normalising them to values is `values`' job.
+The open training sets hold few amounts and few "AS" or "GmbH", and what has a grammar needs no model: these patterns
+add to the tagger's mentions. Normalising them to values is `values`' job.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from babel.numbers import list_currencies
+from cleanco.termdata import terms_by_country, terms_by_type
 
 _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
@@ -47,3 +48,53 @@ def pattern_mentions(text: str) -> Iterator[tuple[int, int, str]]:
         if start >= end:
             yield start, stop, kind
             end = stop
+
+
+#: Of cleanco's terms, those that mean something else in an English text more often, and the short ones that do not.
+_NO_FORMS = frozenset(
+    {"vat", "cpt", "dat", "sem", "sep", "stg", "eg", "private", "unlimited", "company", "and company"}
+)
+_TWO_LETTERS = frozenset({"ab", "ag", "as", "bv", "co", "hf", "kg", "kk", "ks", "nv", "oy", "ou", "sa", "se"})
+#: Forms that are also written small; "as" and "co" are other words then.
+_SMALL = frozenset({"plc", "ltd", "gmbh", "llp", "llc", "inc"})
+_CHUNK = re.compile(r",?\s([^\s,;:()]+)")
+_CHUNKS = 4  # "GmbH & Co. KG"
+
+
+@lru_cache(maxsize=1)
+def _legal_forms() -> frozenset[str]:
+    terms = {_undotted(term) for by in (terms_by_type, terms_by_country) for found in by.values() for term in found}
+    return frozenset(t for t in terms - _NO_FORMS if len(t) > 2 or t in _TWO_LETTERS)
+
+
+def _undotted(term: str) -> str:
+    return " ".join(term.casefold().replace(".", "").strip(" ,").split())
+
+
+def company_end(text: str, start: int, end: int) -> int | None:
+    """Where a company's name ends, legal form included, if the mention has one or is followed by one; else None.
+
+    The mention may be "Acme" or "Acme Inc" of "Acme Inc."
+    """
+    name = text[start:end]
+    ends = [end, *(start + found.start() for found in re.finditer(r",?\s", name))]
+    return next((stop for before in ends if (stop := _form_end(text, start, before)) > before and stop >= end), None)
+
+
+def _form_end(text: str, start: int, end: int) -> int:
+    """The end of a name together with the legal form that follows it."""
+    stop = position = end
+    for _ in range(_CHUNKS):
+        chunk = _CHUNK.match(text, position)
+        if chunk is None:
+            break
+        position = chunk.end()
+        if _undotted(text[end:position]) in _legal_forms() or _undotted(text[stop:position]) in _legal_forms():
+            stop = position
+    form = text[end:stop].strip(" ,.")
+    if form.islower() and "." not in form and form not in _SMALL:
+        return end
+    # Among words in capitals, "AS" is one of them unless something closes the name.
+    if text[start:end].isupper() and len(form) == 2 and not re.match(r"[.,;:)]|\n|$", text[stop:]):
+        return end
+    return stop - (text[stop - 1 : stop] == "." and "." not in form)

@@ -14,6 +14,12 @@ Finer types are told by their descriptions, of which one line is enough:
       Acquisition:
         description: "One company takes over another."
         roles: {BUYER: {tail: [Organisation]}, TARGET: {tail: [Organisation]}, WHEN: {tail: [Date]}}
+
+So are relations, by the phrases that tell them (`phrases`); `words` are names for what several phrases share:
+
+    words: {buys: "buys|bought|[has] acquired|took over"}
+    relations:
+      OWNED_BY: {head: [Organisation], tail: [Organisation], phrases: ["{tail} {buys} {head}", "{head} of {tail}"]}
 """
 
 from __future__ import annotations
@@ -26,6 +32,8 @@ from functools import cached_property
 from pathlib import Path
 
 import yaml
+
+from transforms.phrases import PhraseError, Wording, check_phrase, expand, wordings
 
 DEFAULT_SCHEMA = Path(__file__).parent / "schemas" / "enterprise.yaml"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -67,12 +75,13 @@ class Subtype:
 
 @dataclass(frozen=True)
 class RelationType:
-    """A type of relation, its domain (head types) and range (tail types)."""
+    """A type of relation, its domain (head types) and range (tail types), and the phrases that tell it."""
 
     name: str
     description: str
     head: frozenset[str]
     tail: frozenset[str]
+    phrases: tuple[str, ...] = ()
 
 
 class Kinds(dict[str, str]):
@@ -109,6 +118,11 @@ class Schema:
     def kinds(self) -> Kinds:
         """How the mentions of each entity type are read."""
         return Kinds((name, entity.like) for name, entity in self.entities.items())
+
+    @cached_property
+    def wordings(self) -> list[Wording]:
+        """The phrases of all relations."""
+        return [wording for found in self.relations.values() for wording in wordings(found.name, found.phrases)]
 
     @cached_property
     def _joined(self) -> frozenset[tuple[str, str]]:
@@ -163,11 +177,13 @@ def parse_schema(content: object, where: str) -> Schema:
                     f"{owners[label]}; give each label to one type"
                 )
     given = _section(content, "relations", where, "'head' and 'tail'")
-    relations = {name: _relation(name, row, entities, where) for name, row in _named(given, "relations", where)}
+    words = {str(name): str(text) for name, text in _section(content, "words", where, "its alternatives").items()}
+    relations = {name: _relation(name, row, entities, where, words) for name, row in _named(given, "relations", where)}
     for event, row in events.items():
         roles = _section(row, "roles", f"{where}: field 'events.{event}'", "'tail'")
         for name, role in _named(roles, f"events.{event}.roles", where):
-            found = _relation(name, {**role, "head": [event]} if isinstance(role, dict) else role, entities, where)
+            filled = {**role, "head": [event]} if isinstance(role, dict) else role
+            found = _relation(name, filled, entities, where, words)
             relations[name] = _widened(relations.get(name), found)
     return Schema(str(content.get("name") or Path(where).stem), entities, relations)
 
@@ -184,7 +200,8 @@ def _widened(known: RelationType | None, role: RelationType) -> RelationType:
     if known is None:
         return role
     description = known.description or role.description
-    return RelationType(role.name, description, known.head | role.head, known.tail | role.tail)
+    phrases = (*known.phrases, *role.phrases)
+    return RelationType(role.name, description, known.head | role.head, known.tail | role.tail, phrases)
 
 
 #: Labels and relationship types that the graph model uses itself (docs/graph-model.md), or a server does: V and E are
@@ -253,7 +270,9 @@ def _check_subtypes(entities: Mapping[str, EntityType], where: str) -> None:
         seen.add(found.name)
 
 
-def _relation(name: str, row: object, entities: Mapping[str, EntityType], where: str) -> RelationType:
+def _relation(
+    name: str, row: object, entities: Mapping[str, EntityType], where: str, words: Mapping[str, str]
+) -> RelationType:
     place = f"{where}: field 'relations.{name}'"
     if name in entities:
         raise SchemaError(f"{place}: an entity type has this name, and some servers keep both in one list; rename it")
@@ -270,7 +289,21 @@ def _relation(name: str, row: object, entities: Mapping[str, EntityType], where:
                 hint = f"; did you mean {near[0]!r}?" if near else "; define it under 'entities'"
                 raise SchemaError(f"{place}.{side}: no entity type {cut(str(kind))!r}{hint}")
         sides.append(frozenset(map(str, types)))
-    return RelationType(name, str(row.get("description") or ""), sides[0], sides[1])
+    phrases = tuple(_phrases(row.get("phrases") or [], place, words))
+    return RelationType(name, str(row.get("description") or ""), sides[0], sides[1], phrases)
+
+
+def _phrases(given: object, place: str, words: Mapping[str, str]) -> Iterator[str]:
+    """Phrases with their `words` written out."""
+    if not isinstance(given, list):
+        raise SchemaError(f"{place}.phrases: expected a list, as in ['{{head}} works for {{tail}}']")
+    for text in given:
+        phrase = expand(str(text), words)
+        try:
+            check_phrase(phrase)
+        except PhraseError as error:
+            raise SchemaError(f"{place}.phrases: {cut(str(text))!r}: {error}") from error
+        yield phrase
 
 
 def cut(text: str, length: int = 80) -> str:

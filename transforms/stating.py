@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from transforms.records import Analysis, Evidence, Resolved, Statement, Structured
 from transforms.schema import Schema
+from transforms.telling import tell
 
 #: Characters of a piece of evidence. A sentence of a text without full stops may hold thousands of statements, and
 #: each would carry all of it.
@@ -15,16 +16,17 @@ LONGEST = 2_000
 def state(resolved: Resolved, schema: Schema) -> Structured:
     """Lift relations between mentions to statements between entities.
 
-    Evidence is the text from the first to the last sentence that the two mentions touch, or what of it stands around
-    them if that is over `LONGEST`. Of several relations that give the same evidence, the surest is kept; a passage
-    that holds a shorter one for the same statement is dropped. So is a relation whose entities' types the schema does
-    not join (resolving may have changed a type).
+    What the schema's phrases tell is added (`telling`). Evidence is the text from the first to the last sentence that
+    the two mentions touch, or what of it stands around them if that is over `LONGEST`. Of several relations that give
+    the same evidence, the surest is kept; a passage that holds a shorter one for the same statement is dropped. So is a
+    relation whose entities' types the schema does not join (resolving may have changed a type).
     """
     analysis = resolved.analysis
     owner = {mention: entity for entity in resolved.entities for mention in entity.mentions}
     statements: dict[str, Statement] = {}
     evidence: dict[str, Evidence] = {}
-    for relation in analysis.relations:
+    told = tell(analysis, {mention: entity.type for mention, entity in owner.items()}, schema)
+    for relation in (*analysis.relations, *told):
         head, tail = owner.get(relation.head), owner.get(relation.tail)
         if head is None or tail is None or head.id == tail.id:
             continue

@@ -1,0 +1,150 @@
+"""Relations that the phrases of a schema tell."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from tests.conftest import analysis
+from transforms.bundle import Bundle
+from transforms.extracting import extract
+from transforms.records import Resolved
+from transforms.resolving import resolve
+from transforms.schema import Schema, SchemaError, parse_schema
+from transforms.stating import state
+
+TYPES = {"Person": {}, "Organisation": {}, "Location": {}}
+PEOPLE = {"head": ["Organisation"], "tail": ["Person"]}
+
+
+def schema_of(*phrases: str, **words: str) -> Schema:
+    return parse_schema(
+        {"entities": TYPES, "words": words, "relations": {"LED_BY": {**PEOPLE, "phrases": [*phrases]}}}, "x"
+    )
+
+
+def told(schema: Schema, text: str, *names: tuple[str, str]) -> set[tuple[str, str, str]]:
+    resolved: Resolved = resolve(analysis(text, list(names)), schema)
+    names_of = {entity.id: entity.name for entity in resolved.entities}
+    return {(names_of[s.head], s.relation, names_of[s.tail]) for s in state(resolved, schema).statements}
+
+
+ANN, BO, ACME = ("Ann Lee", "Person"), ("Bo Ek", "Person"), ("Acme", "Organisation")
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text"),
+    [
+        ("{tail}, chief of {head}", "Ann Lee, Chief of Acme, left."),
+        ("{tail}, chief of {head}", "Ann Lee ,  chief\u00a0of the Acme"),
+        ("{tail}, [the] (chief [officer]|CEO) of {head}", "Ann Lee, the chief officer of Acme"),
+        ("{tail}, [the] (chief [officer]|CEO) of {head}", "Ann Lee, CEO of Acme"),
+        ("{tail}, ... chief of {head}", "Ann Lee, since May acting chief of Acme"),
+        ("{head} 's chief {tail}", "Acme’s chief Ms. Ann Lee"),
+        ("chief of {head}, {tail}", "The chief of Acme, Ann Lee, left."),
+        ("{tail} leads {head} well", "Ann Lee leads Acme well."),
+        (r"{tail} \( chief, {head} \)", "Ann Lee (chief, Acme)"),
+        ("{tail} and * lead {head}", "Ann Lee and Bo Ek lead Acme"),
+    ],
+)
+def test_what_stands_in_a_phrase_is_told(phrase: str, text: str) -> None:
+    names = sorted((n for n in (ANN, BO, ACME) if n[0] in text), key=lambda name: text.index(name[0]))
+    assert ("Acme", "LED_BY", "Ann Lee") in told(schema_of(phrase), text, *names)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text"),
+    [
+        ("{tail}, chief of {head}", "Ann Lee, chief of staff of Acme"),
+        ("{tail}, ... chief of {head}", "Ann Lee, who asked, left the chief of Acme"),  # no sign among the words
+        ("{tail}, ... chief of {head}", "Ann Lee, a b c d e f chief of Acme"),  # five words at most
+        ("{tail} ... leads {head}", "Ann Lee says Bo Ek leads Acme"),  # nor a mention
+        ("chief of {head}, {tail}", "The cochief of Acme, Ann Lee"),
+        ("{tail} leads {head}", "Acme leads Ann Lee"),
+        ("{tail} leads {head}", "Ann Lee leads. Acme follows."),
+    ],
+)
+def test_what_does_not_is_not(phrase: str, text: str) -> None:
+    names = sorted((n for n in (ANN, BO, ACME) if n[0] in text), key=lambda name: text.index(name[0]))
+    assert ("Acme", "LED_BY", "Ann Lee") not in told(schema_of(phrase), text, *names)
+
+
+def test_he_and_she_are_the_person_of_the_sentence_before() -> None:
+    leads = schema_of("{tail} leads {head}")
+    assert told(leads, "Ann Lee met Bo Ek. She leads Acme.", ANN, BO, ACME) == {("Acme", "LED_BY", "Ann Lee")}
+    assert told(leads, "Ann Lee left. She was ill. She leads Acme.", ANN, ACME) == {("Acme", "LED_BY", "Ann Lee")}
+    assert not told(leads, "Ann Lee left. It rained. She leads Acme.", ANN, ACME)
+    assert not told(leads, "She leads Acme.", ACME)
+
+
+def test_the_evidence_of_a_phrase_holds_both_mentions() -> None:
+    text = "Ann Lee met Bo Ek. She leads Acme."
+    found = state(resolve(analysis(text, [ANN, BO, ACME])), schema_of("{tail} leads {head}"))
+    (evidence,) = found.evidence
+    assert (evidence.text, evidence.model) == (text, "m@1")
+    assert text[evidence.head_start : evidence.head_end] == "Acme"
+    assert text[evidence.tail_start : evidence.tail_end] == "Ann Lee"
+
+
+def test_what_the_model_said_too_is_one_statement() -> None:
+    leads = schema_of("{tail} leads {head}")
+    resolved = resolve(analysis("Ann Lee leads Acme.", [ANN, ACME]), leads)
+    (statement,) = state(resolved, leads).statements
+    again = replace(resolved, analysis=replace(resolved.analysis, relations=()))
+    assert state(again, leads).statements == (statement,)
+
+
+def test_words_are_written_out_and_roles_have_phrases() -> None:
+    schema = parse_schema(
+        {
+            "words": {"buys": "buys|[has] bought"},
+            "entities": {"Organisation": {}},
+            "events": {
+                "Deal": {"roles": {"BUYER": {"tail": ["Organisation"], "phrases": ["{tail} {buys} in a {head}"]}}}
+            },
+        },
+        "x",
+    )
+    text = "Acme has bought in a deal."
+    assert {row[1] for row in told(schema, text, ACME, ("deal", "Deal"))} == {"BUYER"}
+
+
+@pytest.mark.parametrize(
+    ("phrase", "why"),
+    [
+        ("{head} leads", "name {head} and {tail}, once each"),
+        ("{head} leads {tail} and {tail}", "once each"),
+        ("{head} {leads} {tail}", "only what 'words' defines"),
+        ("{head} ... {tail}", "fits everything"),
+        ("{head} (leads {tail}", "stands in brackets"),
+        ("{head} leads {tail} (now", "not closed; add ')'"),
+        ("{head} leads) {tail}", "closes no bracket"),
+        ("{head} leads|heads {tail}", "outside of brackets"),
+    ],
+)
+def test_a_phrase_that_cannot_be_read_says_why(phrase: str, why: str) -> None:
+    with pytest.raises(SchemaError, match=f"'relations.LED_BY'.phrases: .*{re.escape(why)}"):
+        schema_of(phrase)
+
+
+def test_phrases_are_a_list() -> None:
+    with pytest.raises(SchemaError, match=r"LED_BY'\.phrases: expected a list"):
+        parse_schema({"entities": TYPES, "relations": {"LED_BY": {**PEOPLE, "phrases": "{head} of {tail}"}}}, "x")
+
+
+def test_the_default_schema_tells_who_works_for_leads_and_owns_whom(bundle: Bundle, schema: Schema) -> None:
+    text = (
+        "Priya Nandakumar, chief executive of Kettleby & Rowe plc, spoke first. Nordvarg Offshore AS, a subsidiary of "
+        "Kettleby & Rowe plc, was founded in 1987 by Sverre Halvorsen. Jens Halversen works for Zeeduin Lines N.V."
+    )
+    (found,) = extract([text], bundle, schema)
+    names = {entity.id: entity.name for entity in found.resolved.entities}
+    assert {(names[s.head], s.relation, names[s.tail]) for s in found.statements} >= {
+        ("Priya Nandakumar", "EMPLOYER", "Kettleby & Rowe plc"),
+        ("Kettleby & Rowe plc", "LED_BY", "Priya Nandakumar"),
+        ("Nordvarg Offshore AS", "PARENT_ORGANISATION", "Kettleby & Rowe plc"),
+        ("Nordvarg Offshore AS", "FOUNDED_BY", "Sverre Halvorsen"),
+        ("Jens Halversen", "EMPLOYER", "Zeeduin Lines N.V."),
+    }
