@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(r"'s\b|\w+(?:[-&./]\w+)*|[^\w\s]")
 _PIECE = re.compile(r"\{\w*\}|\.\.\.|\\\S|" + _TOKEN.pattern)
-#: Stand for the first and the second of the two mentions, and for any other.
-_FIRST, _SECOND, _OTHER = "\x01 ", "\x02 ", "\x03 "
+#: In a `context`: where the second mention stands, any other, and behind it all what stands before the first.
+_SECOND, _OTHER, _FRONT = "\x01 ", "\x02 ", "\x03 "
 _BEFORE = r"(?:the )?(?:(?:mrs?|ms|miss|dr|prof|professor|sir|dame|capt|captain) (?:\. )?)?"
 _WORDS = r"(?:\w[^ ]* ){0,5}"
 _SIGNS = {"...": _WORDS, "*": _OTHER, "(": "(?:", ")": ")", "[": "(?:", "]": ")?", "|": "|"}
@@ -37,7 +37,7 @@ class Wording:
 
     def fits(self, context: str) -> bool:
         """Whether two mentions stand in one of the phrases; see `context`."""
-        return self.pattern.search(context) is not None
+        return self.pattern.match(context) is not None
 
 
 def wordings(relation: str, phrases: Sequence[str]) -> list[Wording]:
@@ -68,11 +68,11 @@ def check_phrase(phrase: str) -> None:
 
 
 def context(before: str, between: Sequence[str], after: str) -> str:
-    """The surroundings of two mentions in one line: the text before the first, between them, and after the second.
+    """The surroundings of two mentions in one line: the text between them, after the second, before the first.
 
-    `between` is cut where other mentions stand.
+    `between` is cut where other mentions stand. What has to fit most seldom comes first.
     """
-    return tokens(before) + _FIRST + _OTHER.join(map(tokens, between)) + _SECOND + tokens(after)
+    return _OTHER.join(map(tokens, between)) + _SECOND + tokens(after) + _FRONT + tokens(before)
 
 
 def tokens(text: str) -> str:
@@ -88,22 +88,27 @@ def _compile(phrase: str) -> tuple[bool, str]:
         raise PhraseError("name {head} and {tail}, once each, and otherwise only what 'words' defines")
     if not any(piece[0].isalnum() or piece[0] == "\\" or piece == "'s" for piece in pieces):
         raise PhraseError("without a word it fits everything; add what tells the relation")
-    open_brackets: list[str] = []
-    pattern, seen = r"(?<!\S)", 0
+    _check_brackets(pieces)
+    first, second = map(pieces.index, mentions)
+    before, between, after = map(_pattern, (pieces[:first], pieces[first + 1 : second], pieces[second + 1 :]))
+    front = rf".*{_FRONT}(?:.* )?{before}{_BEFORE}$" if before else ""
+    return mentions[0] == "{head}", between + _BEFORE + _SECOND + after + front
+
+
+def _check_brackets(pieces: Sequence[str]) -> None:
+    awaited: list[str] = []
     for piece in pieces:
-        if piece in mentions:
-            if open_brackets:
-                raise PhraseError(f"{piece} stands in brackets; both mentions are always there")
-            pattern += _BEFORE + (_SECOND if seen else _FIRST)
-            seen += 1
-            continue
         if piece in _OPENS:
-            open_brackets.append(_OPENS[piece])
-        elif piece in _OPENS.values() and (not open_brackets or open_brackets.pop() != piece):
+            awaited.append(_OPENS[piece])
+        elif piece in _OPENS.values() and (not awaited or awaited.pop() != piece):
             raise PhraseError(f"{piece!r} closes no bracket; write '\\{piece}' for the sign itself")
-        elif piece == "|" and not open_brackets:
+        elif piece == "|" and not awaited:
             raise PhraseError("'|' stands outside of brackets; write (one|other)")
-        pattern += _SIGNS.get(piece) or re.escape(piece.removeprefix("\\").lower()) + " "
-    if open_brackets:
-        raise PhraseError(f"a bracket is not closed; add {open_brackets[-1]!r}")
-    return mentions[0] == "{head}", pattern
+        elif piece in ("{head}", "{tail}") and awaited:
+            raise PhraseError(f"{piece} stands in brackets; both mentions are always there")
+    if awaited:
+        raise PhraseError(f"a bracket is not closed; add {awaited[-1]!r}")
+
+
+def _pattern(pieces: Sequence[str]) -> str:
+    return "".join(_SIGNS.get(piece) or re.escape(piece.removeprefix("\\").lower()) + " " for piece in pieces)

@@ -26,9 +26,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import yaml
@@ -120,9 +121,22 @@ class Schema:
         return Kinds((name, entity.like) for name, entity in self.entities.items())
 
     @cached_property
-    def wordings(self) -> list[Wording]:
-        """The phrases of all relations."""
-        return [wording for found in self.relations.values() for wording in wordings(found.name, found.phrases)]
+    def has_phrases(self) -> bool:
+        """Whether any relation is told by phrases."""
+        return any(found.phrases for found in self.relations.values())
+
+    def between(self, first: str, second: str) -> Sequence[Wording]:
+        """The phrases that may tell a relation between mentions of these types, in the order of the text."""
+        return self._wordings.get((first, second), ())
+
+    @cached_property
+    def _wordings(self) -> dict[tuple[str, str], list[Wording]]:
+        by_types: dict[tuple[str, str], list[Wording]] = {}
+        for found in self.relations.values():
+            for wording in wordings(found.name, found.phrases):
+                for pair in product(found.head, found.tail):
+                    by_types.setdefault(pair if wording.head_first else pair[::-1], []).append(wording)
+        return by_types
 
     @cached_property
     def _joined(self) -> frozenset[tuple[str, str]]:

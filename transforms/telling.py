@@ -6,19 +6,21 @@ Called by `stating`, when the type of each mention's entity is known.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from transforms.phrases import context
-from transforms.records import Analysis, Mention, Relation
+from transforms.records import Analysis, Relation
 from transforms.schema import Schema
 
-#: Characters that two mentions may be apart, and that are read before and after them.
-_APART, _AROUND = 150, 60
+#: Characters that two mentions may be apart, and that are read before and after them; mentions between them.
+_APART, _AROUND, _BETWEEN = 150, 60, 3
 #: Of 128 facts that the default schema's phrases tell of Re-DocRED's documents, 110 hold, read one by one; its
 #: annotators say 74 (`benchmarks.phrases`).
 _SURE = 0.85
-_PRONOUN = re.compile(r"\W{0,2}(?:he|she)\b", re.IGNORECASE)
+_PRONOUN = re.compile(r"\W{0,2}(he|she)\b", re.IGNORECASE)
+#: A mention (by index) and where it stands, or where a pronoun stands for it.
+_Place = tuple[int, int, int]
 
 
 def tell(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> list[Relation]:
@@ -28,43 +30,46 @@ def tell(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> list[R
     whom the sentence before names first.
     """
     found: list[Relation] = []
-    for first, second, around in _near(analysis, types, schema) if schema.wordings else ():
-        for wording in schema.wordings:
-            head, tail = (first, second) if wording.head_first else (second, first)
-            if schema.allows(wording.relation, types[head], types[tail]) and wording.fits(around):
-                found.append(Relation(head, wording.relation, tail, _SURE))
+    for places, begin, stop in _sentences(analysis, types, schema) if schema.has_phrases else ():
+        for one, other in _near(places):
+            first, second = places[one][0], places[other][0]
+            wordings = schema.between(types[first], types[second])
+            around = _around(analysis.document.text, places[one : other + 1], begin, stop) if wordings else ""
+            for wording in wordings:
+                if wording.fits(around):
+                    head, tail = (first, second) if wording.head_first else (second, first)
+                    found.append(Relation(head, wording.relation, tail, _SURE))
     return found
 
 
-def _near(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[tuple[int, int, str]]:
-    """Pairs of mentions of one sentence near each other, in the order of the text, with their surroundings."""
-    text, spoken_of = analysis.document.text, -1
-    for (begin, stop), inside in zip(analysis.sentences, _by_sentence(analysis, types), strict=True):
-        places = [(m, analysis.mentions[m].start, analysis.mentions[m].end) for m in inside]
-        pronoun = _PRONOUN.match(text, begin, stop)
-        if pronoun is None:
-            spoken_of = next((m for m in inside if schema.kinds[types[m]] == "Person"), -1)
-        elif spoken_of >= 0:
-            places.insert(0, (spoken_of, pronoun.end() - len(pronoun[0].lstrip()), pronoun.end()))
-        for number, (first, start, end) in enumerate(places):
-            before, gaps = text[max(begin, start - _AROUND) : start], []
-            for (_, _, left), (second, right, last) in pairwise(places[number:]):
-                gaps.append(text[left:right])
-                if right - end > _APART:
-                    break
-                yield first, second, context(before, gaps, text[last : min(stop, last + _AROUND)])
-
-
-def _by_sentence(analysis: Analysis, types: Mapping[int, str]) -> list[list[int]]:
-    """The mentions of each sentence that have a type, in their order; of nested ones, the outer."""
-    inside: list[list[int]] = [[] for _ in analysis.sentences]
-    end = -1
-    for m, mention in sorted(enumerate(analysis.mentions), key=_place):
+def _sentences(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[tuple[list[_Place], int, int]]:
+    """Each sentence's mentions that have a type, in their order, of nested ones the outer; and where it stands."""
+    inside: list[list[_Place]] = [[] for _ in analysis.sentences]
+    end, spoken_of = -1, -1
+    for m, mention in sorted(enumerate(analysis.mentions), key=lambda row: (row[1].start, -row[1].end)):
         if m in types and mention.start >= end:
-            inside[mention.sentence].append(m)
+            inside[mention.sentence].append((m, mention.start, mention.end))
             end = mention.end
-    return inside
+    for (begin, stop), places in zip(analysis.sentences, inside, strict=True):
+        pronoun = _PRONOUN.match(analysis.document.text, begin, stop)
+        if pronoun is None:
+            spoken_of = next((m for m, *_ in places if schema.kinds[types[m]] == "Person"), -1)
+        elif spoken_of >= 0:
+            places.insert(0, (spoken_of, *pronoun.span(1)))
+        yield places, begin, stop
 
 
-def _place(numbered: tuple[int, Mention]) -> tuple[int, int]:
-    return numbered[1].start, -numbered[1].end
+def _near(places: Sequence[_Place]) -> Iterator[tuple[int, int]]:
+    """Pairs (by index) with few mentions and little text between them."""
+    for one, (_, _, end) in enumerate(places):
+        for other in range(one + 1, min(one + 2 + _BETWEEN, len(places))):
+            if places[other][1] - end > _APART:
+                break
+            yield one, other
+
+
+def _around(text: str, places: Sequence[_Place], begin: int, stop: int) -> str:
+    """The surroundings of the first and the last of some mentions of a sentence."""
+    start, end = places[0][1], places[-1][2]
+    gaps = [text[left:right] for (_, _, left), (_, right, _) in pairwise(places)]
+    return context(text[max(begin, start - _AROUND) : start], gaps, text[end : min(stop, end + _AROUND)])
