@@ -10,7 +10,7 @@ BIN := .venv/bin
 demo: .venv/run
 	$(BIN)/tripleflow graph start
 	$(BIN)/tripleflow run samples/documents --register samples/register.csv --parquet out/tables --dead-letters out/dead-letters
-	@printf '\nagainst samples/gold, which was written before any model saw the samples:\n'
+	@printf '\nagainst samples/gold (samples/README.md says what had been seen of it):\n'
 	@$(BIN)/python -m samples.score out/tables
 	@printf '\nWhich organisations do most documents mention?\n'
 	@$(BIN)/tripleflow query entities --type Organisation --limit 5
