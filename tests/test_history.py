@@ -34,7 +34,7 @@ def empty(graph: server.Connection) -> server.Connection:
 
 
 def put(connection: server.Connection, place: str, now: str, model: str = "m@1", uri: str = "a", **how: bool) -> None:
-    text = f"Ann Lee lives in {place}."
+    text = f"Ann Lee likes {place}."
     found = analysis(text, [("Ann Lee", "Person"), (place, "Location")], (Relation(0, "RESIDENCE", 1, 0.8),))
     document = Document(Document.make_id(uri, text), uri, "txt", uri, "en", text)
     structured = state(resolve(_with(found, document, model)), SCHEMA)
@@ -68,7 +68,7 @@ def test_queries_answer_as_the_graph_was(empty: server.Connection) -> None:
     assert entities_then(empty, as_time("2026-03-01")) == []
     (then,) = about_then(empty, MONDAY, ann)
     (evidence,) = evidence_then(empty, MONDAY, [then["statement"]])
-    assert evidence["text"] == "Ann Lee lives in Rome."
+    assert evidence["text"] == "Ann Lee likes Rome."
     rome = find_entity_then(empty, "Rome", MONDAY)["id"]
     (path,) = find_paths(empty, ann, rome, step=lambda ids: step_then(empty, MONDAY, ids))
     assert path["statements"] == [then["statement"]]
@@ -106,7 +106,7 @@ def test_diff_of_two_times(empty: server.Connection) -> None:
 
 def test_another_model_adds_and_replaces_only_when_asked(empty: server.Connection) -> None:
     put(empty, "Rome", MONDAY)
-    text = "Ann Lee lives in Rome."
+    text = "Ann Lee likes Rome."
     found = analysis(text, [("Ann Lee", "Person"), ("Rome", "Location")], (Relation(0, "BORN_IN", 1, 0.9),))
     document = Document(Document.make_id("a", text), "a", "txt", "a", "en", text)
     other = state(resolve(_with(found, document, "m@2")), SCHEMA)

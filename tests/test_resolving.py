@@ -127,7 +127,7 @@ def test_header_facts_become_mentions_with_evidence(schema: Schema) -> None:
 
 
 def test_statements_follow_the_schema_and_keep_the_surest_evidence(schema: Schema) -> None:
-    text = "Ann Lee works for Acme in Rome."
+    text = "Ann Lee likes Acme in Rome."
     names = [("Ann Lee", "Person"), ("Acme", "Organisation"), ("Rome", "Location")]
     relations = (
         Relation(0, "EMPLOYER", 1, 0.6),
