@@ -77,6 +77,8 @@ def test_he_and_she_are_the_person_of_the_sentence_before() -> None:
     assert told(leads, "Ann Lee left. She was ill. She leads Acme.", ANN, ACME) == {("Acme", "LED_BY", "Ann Lee")}
     assert not told(leads, "Ann Lee left. It rained. She leads Acme.", ANN, ACME)
     assert not told(leads, "She leads Acme.", ACME)
+    firm = schema_of("{tail} 's firm {head}")
+    assert told(firm, "Ann Lee left. Her firm Acme closed.", ANN, ACME) == {("Acme", "LED_BY", "Ann Lee")}
 
 
 def test_the_evidence_of_a_phrase_holds_both_mentions() -> None:
