@@ -72,3 +72,11 @@ def test_what_has_a_legal_form_is_a_company(bundle: Bundle, schema: Schema) -> N
     places = parse_schema({"entities": {"Location": {}}}, "places")
     (found,) = extract([text], bundle, places)
     assert {m.type for m in found.resolved.analysis.mentions} <= {"Location"}
+
+
+def test_an_address_is_a_place_with_its_number(bundle: Bundle, schema: Schema) -> None:
+    text = "Mr Jens Halversen lives at Kaiveien 14, 5003 Bergen."
+    (found,) = extract([text], bundle, schema)
+    named = {m.text: m.type for m in found.resolved.analysis.mentions}
+    assert named["Kaiveien 14"] == "Location"
+    assert named["Jens Halversen"] == "Person"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from transforms.names import acronym, initials, is_short_organisation, is_short_person, name_key
-from transforms.patterns import company_end, pattern_mentions
+from transforms.patterns import company_end, pattern_mentions, street_span, title_end
 from transforms.values import normalise
 
 
@@ -128,3 +128,52 @@ def test_a_company_is_told_by_its_legal_form(name: str, text: str, whole: str) -
 )
 def test_what_has_no_legal_form(name: str, text: str) -> None:
     assert company_end(text, 0, len(name)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "whole"),
+    [
+        ("Kaiveien", "at Kaiveien 14, 5003 Bergen", "Kaiveien 14"),
+        ("Kaiveien", "at Kaiveien 14 B\nBergen", "Kaiveien 14 B"),
+        ("Rua do Cabrestante", "Rua do Cabrestante 210, Matosinhos", "Rua do Cabrestante 210"),
+        ("Am Markt", "Am Markt 3, 28195 Bremen", "Am Markt 3"),
+        ("Garland Court", "5 Garland Court, London", "5 Garland Court"),
+        ("5 Garland Court", "5 Garland Court, London", "5 Garland Court"),
+        ("Mill Rd.", "to 12a Mill Rd., Hull", "12a Mill Rd."),
+    ],
+)
+def test_a_street_is_told_by_its_number(name: str, text: str, whole: str) -> None:
+    start = text.index(name)
+    span = street_span(text, start, start + len(name), is_place=False)
+    assert span is not None
+    assert text[slice(*span)] == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_place"),
+    [
+        ("Boeing", "the Boeing 747, Seattle", False),
+        ("Oslo", "in Oslo 2023, Bergen said", True),
+        ("Kaiveien", "Kaiveien 14 is closed", True),
+        ("Wall Street", "in 2008 Wall Street fell", True),
+        ("Wall Street", "of 1,200 Wall Street firms", True),
+        ("Acme", "Acme, Bergen", True),
+    ],
+)
+def test_what_is_no_street_with_a_number(name: str, text: str, is_place: bool) -> None:
+    start = text.index(name)
+    assert street_span(text, start, start + len(name), is_place) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Ms Lee", "Lee"),
+        ("Prof. Dr. Ann Lee", "Ann Lee"),
+        ("Ann Lee", "Ann Lee"),
+        ("Dr.", "Dr."),
+        ("Msgr Lee", "Msgr Lee"),
+    ],
+)
+def test_titles_are_no_part_of_a_name(text: str, name: str) -> None:
+    assert text[title_end(text, 0, len(text)) :] == name

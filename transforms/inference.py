@@ -23,7 +23,7 @@ from transforms.counting import add_seconds
 from transforms.dead_letters import letter
 from transforms.features import WindowTokens
 from transforms.holding import held
-from transforms.patterns import company_end, pattern_mentions
+from transforms.patterns import company_end, pattern_mentions, street_span, title_end
 from transforms.records import VALUE_TYPES, Analysis, DeadLetter, Mention, Relation
 from transforms.relations import WindowMention, WindowRelation, relate
 from transforms.schema import Schema
@@ -67,7 +67,7 @@ def analyse(
 
     def work(group: tuple[int, list[int]]) -> list[_Part]:
         document, windows = documents[group[0]], [documents[group[0]].windows[w] for w in group[1]]
-        return _rectangle(bundle, schema, document, windows, formal[group[0]], labels.get("Organisation"))
+        return _rectangle(bundle, schema, document, windows, formal[group[0]], labels)
 
     parts: dict[tuple[int, int], _Part] = {}
     for (d, group), results in zip(groups, (pool.map if pool else map)(work, groups), strict=True):
@@ -90,11 +90,11 @@ def _rectangle(
     document: Segmented,
     windows: Sequence[WindowTokens],
     formal: Sequence[tuple[int, int, str]],
-    company: str | None,
+    labels: Mapping[str, str],
 ) -> list[_Part]:
     tagged = tag(bundle, windows)
     mentions = [
-        _merge(bundle, schema, window, _with_companies(document.document.text, window, spans, company), formal)
+        _merge(bundle, schema, window, _with_forms(document.document.text, window, spans, labels), formal)
         for window, spans in zip(windows, tagged.spans, strict=True)
     ]
     relations = relate(bundle, schema, tagged, windows, mentions)
@@ -129,21 +129,37 @@ def _merge(
     ]
 
 
-def _with_companies(text: str, window: WindowTokens, spans: Sequence[WordSpan], label: str | None) -> list[WordSpan]:
-    """The tagger's spans; what has a legal form is an organisation, form included, whatever it was tagged as."""
-    if label is None:
-        return list(spans)
+def _with_forms(
+    text: str, window: WindowTokens, spans: Sequence[WordSpan], labels: Mapping[str, str]
+) -> list[WordSpan]:
+    """The tagger's spans; what has a legal form is an organisation, a street with its number a place, whatever it was
+    tagged as, and a person's title is no part of the name. What lies inside of another then, and numbers, give way.
+    """
     found, parts = [], set[WordSpan]()
     for span in spans:
-        start, end = int(window.spans[span.first, 0]), int(window.spans[span.last - 1, 1])
-        stop = company_end(text, start, end)
-        last = span.last if stop is None else int(window.spans[:, 1].searchsorted(stop, side="right"))
-        behind = [s for s in spans if span.last <= s.first < last]
-        if stop is not None and all(s.last <= last for s in behind):
-            span = replace(span, last=max(span.last, last), label=label)
-            parts.update(behind)
+        formed = _formed(text, window, span, labels) if span not in parts else span
+        inner = [s for s in spans if s is not span and _overlap(s, formed)]
+        if all(_inside(s, formed) or s.label == labels.get("Number") for s in inner):
+            span = formed
+            parts.update(inner)
         found.append(span)
     return [span for span in found if span not in parts]
+
+
+def _formed(text: str, window: WindowTokens, span: WordSpan, labels: Mapping[str, str]) -> WordSpan:
+    start, end = int(window.spans[span.first, 0]), int(window.spans[span.last - 1, 1])
+    company, person, place = map(labels.get, ("Organisation", "Person", "Location"))
+    if company and (stop := company_end(text, start, end)) is not None:
+        label, bounds = company, (start, stop)
+    elif place and (street := street_span(text, start, end, span.label == place)) is not None:
+        label, bounds = place, street
+    elif span.label == person:
+        label, bounds = span.label, (title_end(text, start, end), end)
+    else:
+        return span
+    first = int(window.spans[:, 0].searchsorted(bounds[0]))
+    last = int(window.spans[:, 1].searchsorted(bounds[1], side="right"))
+    return replace(span, first=first, last=max(span.last, last), label=label)
 
 
 def _is_value(schema: Schema, label: str) -> bool:

@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from cleanco import basename
 
-_TITLES = frozenset(
+#: Words before a person's name that are none of it.
+TITLES = frozenset(
     {"mr", "mrs", "ms", "miss", "dr", "prof", "professor", "sir", "dame", "lord", "lady", "capt", "captain", "cpt"}
     | {"judge", "hon", "rev", "herr", "frau", "ing", "dipl"}
 )
@@ -50,7 +51,7 @@ def name_key(kind: str, name: str) -> str:
         return folded(basename(" ".join(name.split()))) or folded(name)
     words = folded(name).split()
     if kind == "Person":
-        while len(words) > 1 and words[0] in _TITLES:
+        while len(words) > 1 and words[0] in TITLES:
             words = words[1:]
     return " ".join(words)
 

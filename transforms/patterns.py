@@ -1,7 +1,7 @@
-"""What is recognised by its form alone: dates, amounts of money, and the legal form behind a company's name.
+"""What is recognised by its form alone: dates, amounts of money, a company by its legal form, a street by its number.
 
-The open training sets hold few amounts and few "AS" or "GmbH", and what has a grammar needs no model: these patterns
-add to the tagger's mentions. Normalising them to values is `values`' job.
+The open training sets hold few amounts, few "AS" or "GmbH" and hardly an address, and what has a grammar needs no
+model: these patterns add to the tagger's mentions, or correct them. Normalising values is `values`' job.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from functools import lru_cache
 
 from babel.numbers import list_currencies
 from cleanco.termdata import terms_by_country, terms_by_type
+
+from transforms.names import TITLES
 
 _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
@@ -98,3 +100,54 @@ def _form_end(text: str, start: int, end: int) -> int:
     if text[start:end].isupper() and len(form) == 2 and not re.match(r"[.,;:)]|\n|$", text[stop:]):
         return end
     return stop - (text[stop - 1 : stop] == "." and "." not in form)
+
+
+_STREETS = (
+    "avenue|ave|boulevard|blvd|close|court|crescent|drive|dr|gardens|highway|hwy|lane|parkway|place|quay|road|rd|row|"
+    "square|street|st|terrace|way|wharf"
+)
+#: "5 Garland Court": the number is before the street's name, or already in the mention.
+_NUMBER_BEFORE = re.compile(r"(?<![\w,.\-–/])\d{1,4}[a-zA-Z]? \Z")
+_NUMBERED = re.compile(rf"(?:\d{{1,4}}[a-z]? )?[^\W\d_].*\b(?:{_STREETS})\.?", re.IGNORECASE)
+#: "Kaiveien 14, 5003 Bergen": the number is behind it, and then comes a place, with its postcode or without.
+_NUMBER_BEHIND = re.compile(
+    r"\s\d{1,4} ?[a-zA-Z]?(?=(?:\s*[,|]\s*|\s*\n\s*)(?:(?:[A-Z]{1,2}-)?\d{4,5}\s+)?[^\W\d_a-z])"
+)
+_POSTCODE = re.compile(r"\W+(?:[A-Z]{1,2}-)?\d{4,5}\s")
+_STREET_LIKE = re.compile(
+    r".*(?:vei|veien|vegen|gate|gaten|gata|gade|gaden|vej|allé|alle|stra(?:ß|ss)e|str\.|gasse|platz|weg|kade|straat|laan|"
+    r"plein|bakken|kaia)|(?:rue|via|viale|piazza|calle|avenida|plaza|rua|praça|avenue|place|ulica|ul\.) .*",
+    re.IGNORECASE,
+)
+
+
+def street_span(text: str, start: int, end: int, is_place: bool) -> tuple[int, int] | None:
+    """The mention together with the number of the house, if it names a street with one; else None.
+
+    `is_place`: the tagger takes it for a place. Without that, a word for a street or a postcode has to say so.
+    """
+    name = text[start:end]
+    if _NUMBERED.fullmatch(name):
+        before = _NUMBER_BEFORE.search(text, max(0, start - 8), start)
+        if name[0].isdigit() or (before and not _is_year(before)):
+            return (before.start() if before else start), end
+    behind = _NUMBER_BEHIND.match(text, end)
+    if behind and (
+        _STREET_LIKE.fullmatch(name) or _POSTCODE.match(text, behind.end()) or (is_place and not _is_year(behind))
+    ):
+        return start, behind.end()
+    return None
+
+
+def _is_year(number: re.Match[str]) -> bool:
+    return re.fullmatch(_YEAR, number.group().strip()) is not None
+
+
+_TITLE = re.compile(r"([^\W\d_]+)\.?\s+(?=\S)")
+
+
+def title_end(text: str, start: int, end: int) -> int:
+    """Where a person's name begins behind its titles ("Ms", "Prof. Dr."); the mention's start, if it has none."""
+    while (word := _TITLE.match(text, start, end)) and word[1].casefold() in TITLES:
+        start = word.end()
+    return start
