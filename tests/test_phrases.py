@@ -150,3 +150,26 @@ def test_the_default_schema_tells_who_works_for_leads_and_owns_whom(bundle: Bund
         ("Nordvarg Offshore AS", "FOUNDED_BY", "Sverre Halvorsen"),
         ("Jens Halversen", "EMPLOYER", "Zeeduin Lines N.V."),
     }
+
+
+LIES = {"head": ["Organisation"], "tail": ["Location"]}
+
+
+def test_what_another_relation_implies_goes_without_saying() -> None:
+    based = {**LIES, "phrases": ["{head} {is} based in {tail}"], "implies": ["LOCATED_IN"]}
+    lies = {**LIES, "phrases": ["{head} {is} [based] in {tail}"]}
+    schema = parse_schema(
+        {"entities": TYPES, "words": {"is": "is"}, "relations": {"HEADQUARTERS": based, "LOCATED_IN": lies}}, "x"
+    )
+    places = (("Bergen", "Location"), ("Oslo", "Location"))
+    assert told(schema, "Acme is based in Bergen. Acme is in Oslo.", ACME, places[0], ACME, places[1]) == {
+        ("Acme", "HEADQUARTERS", "Bergen"),
+        ("Acme", "LOCATED_IN", "Oslo"),
+    }
+
+
+@pytest.mark.parametrize("implies", [["NEAR"], ["HEADQUARTERS"], "LOCATED_IN"])
+def test_only_other_relations_of_the_schema_are_implied(implies: object) -> None:
+    relations = {"HEADQUARTERS": {**LIES, "implies": implies}, "LOCATED_IN": LIES}
+    with pytest.raises(SchemaError, match=r"relations\.HEADQUARTERS'?\.implies"):
+        parse_schema({"entities": TYPES, "relations": relations}, "x")

@@ -76,13 +76,17 @@ class Subtype:
 
 @dataclass(frozen=True)
 class RelationType:
-    """A type of relation, its domain (head types) and range (tail types), and the phrases that tell it."""
+    """A type of relation, its domain (head types) and range (tail types), and the phrases that tell it.
+
+    Where it is stated, the more general relations that it `implies` go without saying.
+    """
 
     name: str
     description: str
     head: frozenset[str]
     tail: frozenset[str]
     phrases: tuple[str, ...] = ()
+    implies: frozenset[str] = frozenset()
 
 
 class Kinds(dict[str, str]):
@@ -199,6 +203,10 @@ def parse_schema(content: object, where: str) -> Schema:
             filled = {**role, "head": [event]} if isinstance(role, dict) else role
             found = _relation(name, filled, entities, where, words)
             relations[name] = _widened(relations.get(name), found)
+    for found in relations.values():
+        if missing := found.implies - relations.keys():
+            place = f"{where}: field 'relations.{found.name}.implies'"
+            raise SchemaError(f"{place}: no relation {cut(min(missing))!r}; define it, or leave it out")
     return Schema(str(content.get("name") or Path(where).stem), entities, relations)
 
 
@@ -214,8 +222,8 @@ def _widened(known: RelationType | None, role: RelationType) -> RelationType:
     if known is None:
         return role
     description = known.description or role.description
-    phrases = (*known.phrases, *role.phrases)
-    return RelationType(role.name, description, known.head | role.head, known.tail | role.tail, phrases)
+    phrases, implies = (*known.phrases, *role.phrases), known.implies | role.implies
+    return RelationType(role.name, description, known.head | role.head, known.tail | role.tail, phrases, implies)
 
 
 #: Labels and relationship types that the graph model uses itself (docs/graph-model.md), or a server does: V and E are
@@ -304,7 +312,10 @@ def _relation(
                 raise SchemaError(f"{place}.{side}: no entity type {cut(str(kind))!r}{hint}")
         sides.append(frozenset(map(str, types)))
     phrases = tuple(_phrases(row.get("phrases") or [], place, words))
-    return RelationType(name, str(row.get("description") or ""), sides[0], sides[1], phrases)
+    implies = row.get("implies") or []
+    if not isinstance(implies, list) or not all(isinstance(other, str) and other != name for other in implies):
+        raise SchemaError(f"{place}.implies: expected a list of other relations")
+    return RelationType(name, str(row.get("description") or ""), sides[0], sides[1], phrases, frozenset(implies))
 
 
 def _phrases(given: object, place: str, words: Mapping[str, str]) -> Iterator[str]:

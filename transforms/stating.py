@@ -19,7 +19,8 @@ def state(resolved: Resolved, schema: Schema) -> Structured:
     What the schema's phrases tell is added (`telling`). Evidence is the text from the first to the last sentence that
     the two mentions touch, or what of it stands around them if that is over `LONGEST`. Of several relations that give
     the same evidence, the surest is kept; a passage that holds a shorter one for the same statement is dropped. So is a
-    relation whose entities' types the schema does not join (resolving may have changed a type).
+    relation whose entities' types the schema does not join (resolving or linking may have changed a type), and one that
+    another of the same entities implies.
     """
     analysis = resolved.analysis
     owner = {mention: entity for entity in resolved.entities for mention in entity.mentions}
@@ -38,11 +39,22 @@ def state(resolved: Resolved, schema: Schema) -> Structured:
         statements[statement.id] = statement
         if found.id not in evidence or evidence[found.id].confidence < found.confidence:
             evidence[found.id] = found
+    implied = _implied(statements.values(), schema)
+    pieces = _shortest(piece for piece in evidence.values() if piece.statement not in implied)
     return Structured(
         resolved,
-        tuple(sorted(statements.values(), key=lambda s: s.id)),
-        tuple(sorted(_shortest(evidence.values()), key=lambda e: e.id)),
+        tuple(sorted((s for s in statements.values() if s.id not in implied), key=lambda s: s.id)),
+        tuple(sorted(pieces, key=lambda e: e.id)),
     )
+
+
+def _implied(statements: Iterable[Statement], schema: Schema) -> set[str]:
+    """Ids of what goes without saying where these are stated."""
+    return {
+        Statement.make_id(s.head, general, s.tail)
+        for s in statements
+        for general in schema.relations[s.relation].implies
+    }
 
 
 def _shortest(evidence: Iterable[Evidence]) -> Iterator[Evidence]:
