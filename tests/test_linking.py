@@ -35,3 +35,14 @@ def test_two_entities_that_are_one_entry_become_one(linker: Linker) -> None:
     assert entity.register_id == "ORG-0003"
     assert len(entity.mentions) == 2
     assert entity.aliases == ("K&R", "Kettleby & Rowe plc")
+
+
+def test_a_name_that_the_register_has_for_one_thing_is_that_thing(linker: Linker) -> None:
+    text = "Halvorsen Marine Systems AS of Bergen was founded by Sverre Halvorsen."
+    (found,) = link(linker, resolve(analysis(text, [("Sverre Halvorsen", "Organisation")]))).entities
+    assert (found.type, found.name) == ("Person", "Sverre Halvorsen")
+    assert found.register_id is not None
+
+
+def test_one_word_is_what_the_tagger_takes_it_for(linker: Linker) -> None:
+    assert linked(linker, "Lumenfjord is a village.", ("Lumenfjord", "Location")) == [None]

@@ -3,7 +3,8 @@
 Candidates come by normalised name (`names.name_key`), and by the sentence encoder's neighbourhood of the name
 where no name fits. Each is scored by how well its name fits and how well its description fits the sentences that
 the entity is mentioned in (the bi-encoder of Wu et al. 2020, BLINK, with an encoder that was not tuned for it).
-Below `Weights.nil` an entity stays unlinked.
+Below `Weights.nil` an entity stays unlinked. A name of several words that the register has for just one thing is a
+candidate whatever the tagger took it for; the entity takes the register's type.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Weights:
     name: float = 0.7
     context: float = 0.3
     nil: float = 0.66  # below this score, not in the register
+    other_type: float = 0.95  # fit of a name that the register has for a thing of another type
     margin: float = 0.01  # two candidates closer than this are not told apart
     near: float = 0.6  # cosine of two names from which one is a candidate for the other
     most: int = 8  # candidates by neighbourhood
@@ -106,7 +108,13 @@ def _by_key(linker: Linker, entity: Entity) -> dict[int, float]:
         fit = 1.0 if spelling == entity.name else 0.95
         for row in linker.register.find(entity.type, spelling):
             fits[row] = max(fits.get(row, 0.0), fit)
-    return fits
+    return fits or _of_other_type(linker, entity)
+
+
+def _of_other_type(linker: Linker, entity: Entity) -> dict[int, float]:
+    """The one entry that is called as the entity is, in several words."""
+    found = linker.register.find_any(entity.name)
+    return {found[0]: linker.weights.other_type} if len(found) == 1 and " " in entity.name else {}
 
 
 def _by_neighbourhood(linker: Linker, entity: Entity, vector: FloatArray) -> dict[int, float]:
@@ -161,7 +169,9 @@ def _linked(linker: Linker, document: Resolved, chosen: Mapping[int, tuple[int, 
         if index in chosen:
             row, score = chosen[index]
             entry = linker.register.entries[row]
+            subtypes = entity.subtypes if entity.type == entry.type else ()
             entity = replace(entity, id=entry.id, name=entry.name, register_id=entry.id, link_score=score)
+            entity = replace(entity, type=entry.type, subtypes=subtypes)
         entities[entity.id].append(entity)
     return Resolved(
         document.analysis, tuple(_joined(found) if len(found) > 1 else found[0] for found in entities.values())

@@ -57,6 +57,14 @@ class Register:
         """Entries of an entity type that have a name, however it is spelled."""
         return self.by_key.get((kind, name_key(self.kinds[kind], name)), ())
 
+    def find_any(self, name: str) -> tuple[int, ...]:
+        """Entries of any type that have a name."""
+        return tuple(row for kind in self._types for row in self.find(kind, name))
+
+    @cached_property
+    def _types(self) -> list[str]:
+        return sorted({entry.type for entry in self.entries})
+
     @cached_property
     def by_key(self) -> dict[tuple[str, str], tuple[int, ...]]:
         """(type, name key) → entries one of whose spellings has it."""
