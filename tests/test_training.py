@@ -22,7 +22,7 @@ from export_onnx.architectures.crf import Crf, bio_labels  # noqa: E402
 from export_onnx.config import Part, Source, read_recipe  # noqa: E402
 from export_onnx.data import load  # noqa: E402
 from export_onnx.documents import count_found  # noqa: E402
-from export_onnx.evaluation import Counts  # noqa: E402
+from export_onnx.evaluation import Counts, tune_thresholds  # noqa: E402
 from export_onnx.examples import Fact  # noqa: E402
 from export_onnx.export import quantize  # noqa: E402
 from export_onnx.formats import redocred  # noqa: E402
@@ -219,3 +219,8 @@ def test_facts_of_a_document_and_their_sentences_are_scored(tmp_path: Path) -> N
     count_found(example, found, facts, evidence)
     assert (facts.right, facts.found, facts.true) == (2, 3, 3)
     assert (evidence.right, evidence.found, evidence.true) == (1, 3, 3)
+
+
+def test_no_threshold_lies_below_the_models_own() -> None:
+    margins, targets = np.array([[-1.0]] * 10), np.array([[1]] * 10)
+    assert tune_thresholds((margins, targets), ["R"], 50.0) == {"R": 0.0}
