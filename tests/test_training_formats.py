@@ -132,17 +132,81 @@ def test_each_format_is_read(tmp_path: Path) -> None:
     assert ("12 Old Mill,\n19013", "StreetName", "Old Mill") in relations
 
 
-GUM = (
-    "#FORMAT=WebAnno TSV 3.2\n\n#Text=…\n1-1\t0-3\tThe\torganization[1]\n1-2\t4-14\tUniversity\torganization[1]\n"
-    "1-3\t15-17\tof\torganization[1]\n1-4\t18-23\tLeeds\torganization[1]|place[2]\n1-5\t24-26\t's\torganization[1]\n"
-    "1-6\t27-33\tletter\tobject[3]\n\n2-1\t34-36\tIt\tobject\n2-2\t37-44\tpleased\t_\n2-3\t45-48\tAnn\tperson\n"
-)
+GUM = """#FORMAT=WebAnno TSV 3.2
+
+#Text=…
+The organization[1]
+University organization[1]
+of organization[1]
+Leeds organization[1]|place[2]
+'s organization[1]
+letter object[3]
+
+It object
+pleased _
+Ann person
+
+Students person
+met _
+Mr. person[4]
+Lee person[4]
+, _
+US place|person[5]
+President person[5]
+Bo person[5]
+Ek person[5]
+and _
+the person[6]
+Director person[6]
+of person[6]
+Acme person[6]|organization
+
+General person[7]
+Gordon person[7]
+left _
+Rome place[8]
+, place[8]
+Italy place[8]|place[9]
+and _
+the organization[10]
+Court organization[10]
+"""
+
+
+def webanno(text: str) -> str:
+    """Words and their mentions as lines of WebAnno's TSV."""
+    rows = [line.split(" ") for line in text.splitlines()]
+    return "\n".join(f"1-1\t0-1\t{row[0]}\t{row[1]}" if row[0] and row[0][0] != "#" else "" for row in rows) + "\n"
 
 
 def test_the_names_of_gum_are_told_by_their_capitals(tmp_path: Path) -> None:
-    (example,) = read(tmp_path, "gum", "g.tsv", GUM)
-    assert shown(example)[0] == [("University of Leeds", "organization"), ("Ann", "person")]
-    assert [example.text[a:b] for a, b in example.sentences] == ["The University of Leeds 's letter", "It pleased Ann"]
+    (example,) = read(tmp_path, "gum", "g.tsv", webanno(GUM))
+    names = [(example.text[span.start : span.end], min(span.types)) for span in example.spans if span.known]
+    assert names == [
+        ("University of Leeds", "organization"),
+        ("Ann", "person"),
+        ("Lee", "person"),
+        ("US", "place"),
+        ("Bo Ek", "person"),
+        ("Acme", "organization"),
+    ]
+    assert [example.text[a:b] for a, b in example.sentences][:2] == [
+        "The University of Leeds 's letter",
+        "It pleased Ann",
+    ]
+
+
+def test_what_may_be_more_or_less_than_a_name_of_gum_stays_open(tmp_path: Path) -> None:
+    (example,) = read(tmp_path, "gum", "g.tsv", webanno(GUM))
+    assert [example.text[span.start : span.end] for span in example.spans if not span.known] == [
+        "Students",
+        "General Gordon",
+        "Rome , Italy",
+        "Court",
+    ]
+
+
+def test_a_line_of_gum_needs_four_columns(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"g\.tsv, line 1: 4 columns"):
         read(tmp_path, "gum", "g.tsv", "1-1\t0-3\tThe\n")
 
