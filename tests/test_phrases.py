@@ -81,6 +81,24 @@ def test_he_and_she_are_the_person_of_the_sentence_before() -> None:
     assert told(firm, "Ann Lee left. Her firm Acme closed.", ANN, ACME) == {("Acme", "LED_BY", "Ann Lee")}
 
 
+def test_it_and_the_company_are_the_organisation_of_the_sentence_before() -> None:
+    leads = schema_of("{tail} leads {head}", "{head} is led by {tail}", "{head} 's chief {tail}")
+    bravo = ("Bravo", "Organisation")
+    assert told(leads, "Acme bought Bravo. It is led by Ann Lee.", ACME, bravo, ANN) == {("Acme", "LED_BY", "Ann Lee")}
+    assert told(leads, "Acme grew. The company is led by Ann Lee.", ACME, ANN) == {("Acme", "LED_BY", "Ann Lee")}
+    assert told(leads, "Acme grew. Its chief Ann Lee left.", ACME, ANN) == {("Acme", "LED_BY", "Ann Lee")}
+    assert not told(leads, "Ann Lee left. It is led by Bo Ek.", ANN, BO)
+    both = told(leads, "She leads Acme. It is led by Ann Lee. She leads Bravo.", ACME, ANN, bravo)
+    assert both == {("Acme", "LED_BY", "Ann Lee"), ("Bravo", "LED_BY", "Ann Lee")}
+
+
+def test_a_name_alone_in_its_line_signs_what_follows() -> None:
+    signs = schema_of("{tail}, [...] director, {head}")
+    assert told(signs, "Yours,\n\nDr. Ann Lee\nSales director, Acme", ANN, ACME) == {("Acme", "LED_BY", "Ann Lee")}
+    assert not told(signs, "Yours,\n\nBo Ek and Ann Lee\nSales director, Acme", BO, ANN, ACME)
+    assert not told(signs, "Acme\nSales director, Acme", ACME, ACME)
+
+
 def test_the_evidence_of_a_phrase_holds_both_mentions() -> None:
     text = "Ann Lee met Bo Ek. She leads Acme."
     found = state(resolve(analysis(text, [ANN, BO, ACME])), schema_of("{tail} leads {head}"))
