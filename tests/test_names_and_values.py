@@ -136,6 +136,8 @@ def test_what_has_no_legal_form(name: str, text: str) -> None:
         ("Kaiveien", "at Kaiveien 14, 5003 Bergen", "Kaiveien 14"),
         ("Kaiveien", "at Kaiveien 14 B\nBergen", "Kaiveien 14 B"),
         ("Rua do Cabrestante", "Rua do Cabrestante 210, Matosinhos", "Rua do Cabrestante 210"),
+        ("Rua do Cabrestante 210", "Rua do Cabrestante 210, Matosinhos", "Rua do Cabrestante 210"),
+        ("Rua do Cabrestante", "Rua do Cabrestante 210, 4450-718 Matosinhos", "Rua do Cabrestante 210"),
         ("Am Markt", "Am Markt 3, 28195 Bremen", "Am Markt 3"),
         ("Garland Court", "5 Garland Court, London", "5 Garland Court"),
         ("5 Garland Court", "5 Garland Court, London", "5 Garland Court"),
@@ -153,6 +155,7 @@ def test_a_street_is_told_by_its_number(name: str, text: str, whole: str) -> Non
     ("name", "text", "is_place"),
     [
         ("Boeing", "the Boeing 747, Seattle", False),
+        ("Boeing 747", "the Boeing 747, Seattle", False),
         ("Oslo", "in Oslo 2023, Bergen said", True),
         ("Kaiveien", "Kaiveien 14 is closed", True),
         ("Wall Street", "in 2008 Wall Street fell", True),

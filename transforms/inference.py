@@ -133,15 +133,17 @@ def _with_forms(
     text: str, window: WindowTokens, spans: Sequence[WordSpan], labels: Mapping[str, str]
 ) -> list[WordSpan]:
     """The tagger's spans; what has a legal form is an organisation, a street with its number a place, whatever it was
-    tagged as, and a person's title is no part of the name. What lies inside of another then, and numbers, give way.
+    tagged as, and a person's title is no part of the name. What was tagged beside it gives way to what belongs to it.
     """
     found, parts = [], set[WordSpan]()
     for span in spans:
         formed = _formed(text, window, span, labels) if span not in parts else span
-        inner = [s for s in spans if s is not span and _overlap(s, formed)]
-        if all(_inside(s, formed) or s.label == labels.get("Number") for s in inner):
-            span = formed
-            parts.update(inner)
+        if formed != span:
+            # What lies inside the span itself is of another layer, and stays.
+            beside = [s for s in spans if _overlap(s, formed) and not _overlap(s, span)]
+            if all(_inside(s, formed) or s.label == labels.get("Number") for s in beside):
+                span = formed
+                parts.update(beside)
         found.append(span)
     return [span for span in found if span not in parts]
 

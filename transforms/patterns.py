@@ -106,14 +106,16 @@ _STREETS = (
     "avenue|ave|boulevard|blvd|close|court|crescent|drive|dr|gardens|highway|hwy|lane|parkway|place|quay|road|rd|row|"
     "square|street|st|terrace|way|wharf"
 )
+_LONGEST_STREET = 100  # characters; a hostile text may hold a name of millions
 #: "5 Garland Court": the number is before the street's name, or already in the mention.
 _NUMBER_BEFORE = re.compile(r"(?<![\w,.\-–/])\d{1,4}[a-zA-Z]? \Z")
 _NUMBERED = re.compile(rf"(?:\d{{1,4}}[a-z]? )?[^\W\d_].*\b(?:{_STREETS})\.?", re.IGNORECASE)
 #: "Kaiveien 14, 5003 Bergen": the number is behind it, and then comes a place, with its postcode or without.
 _NUMBER_BEHIND = re.compile(
-    r"\s\d{1,4} ?[a-zA-Z]?(?=(?:\s*[,|]\s*|\s*\n\s*)(?:(?:[A-Z]{1,2}-)?\d{4,5}\s+)?[^\W\d_a-z])"
+    r"\s\d{1,4} ?[a-zA-Z]?(?=(?:\s*[,|]\s*|\s*\n\s*)(?:(?:[A-Z]{1,2}-)?\d{4,5}(?:-\d{3})?\s+)?[^\W\d_a-z])"
 )
-_POSTCODE = re.compile(r"\W+(?:[A-Z]{1,2}-)?\d{4,5}\s")
+_ENDS_IN_NUMBER = re.compile(r"(.*\D)\s\d{1,4} ?[a-zA-Z]?")
+_POSTCODE = re.compile(r"\W+(?:[A-Z]{1,2}-)?\d{4,5}(?:-\d{3})?\s")
 _STREET_LIKE = re.compile(
     r".*(?:vei|veien|vegen|gate|gaten|gata|gade|gaden|vej|allé|alle|stra(?:ß|ss)e|str\.|gasse|platz|weg|kade|straat|laan|"
     r"plein|bakken|kaia)|(?:rue|via|viale|piazza|calle|avenida|plaza|rua|praça|avenue|place|ulica|ul\.) .*",
@@ -127,10 +129,14 @@ def street_span(text: str, start: int, end: int, is_place: bool) -> tuple[int, i
     `is_place`: the tagger takes it for a place. Without that, a word for a street or a postcode has to say so.
     """
     name = text[start:end]
+    if len(name) > _LONGEST_STREET:
+        return None
     if _NUMBERED.fullmatch(name):
         before = _NUMBER_BEFORE.search(text, max(0, start - 8), start)
         if name[0].isdigit() or (before and not _is_year(before)):
             return (before.start() if before else start), end
+    if (ends := _ENDS_IN_NUMBER.fullmatch(name)) and _STREET_LIKE.fullmatch(ends[1]):
+        return start, end
     behind = _NUMBER_BEHIND.match(text, end)
     if behind and (
         _STREET_LIKE.fullmatch(name) or _POSTCODE.match(text, behind.end()) or (is_place and not _is_year(behind))
