@@ -20,6 +20,7 @@ from export_onnx.config import Part, Recipe, Source, read_recipe
 from export_onnx.data import load_part
 from export_onnx.evaluation import Counts
 from export_onnx.examples import Example, LabelSpace
+from export_onnx.formats.gum import NAME
 from transforms.bundle import load_bundle
 from transforms.extracting import extract
 
@@ -36,7 +37,12 @@ GUM = Source(
     "gum",
     Part(()),
     dev=Part(tuple(f"gum/tsv/GUM_{name}.tsv" for name in _GUM_DEV.split())),
-    labels={"person": ("Person",), "organization": ("Organisation",), "place": ("Location",)},
+    labels={
+        "person": ("Person",),
+        "organization": ("Organisation",),
+        "place": ("Location",),
+        NAME: tuple(sorted(NAMED)),
+    },
     rest=(),
 )
 

@@ -61,8 +61,10 @@ def _window(source: str, example: Example, window: WindowTokens, space: LabelSpa
         last = int(np.searchsorted(ends, span.end, side="right"))
         if last <= first or ends[-1] < span.end:
             continue
-        if span.known:
-            allowed[first:last, space.columns[min(span.types)][1]] = False
+        # What the set leaves unmarked is not hidden in a mention, not even in one that may be none.
+        layer = space.columns[min(span.types)][1]
+        allowed[first:last, layer] = False
+        allowed[first:last, layer.start] = not span.known
         for name in span.types:
             if span.known:
                 _allow(allowed, space, name, begin=slice(first, first + 1), inside=slice(first + 1, last))

@@ -170,6 +170,18 @@ Italy place[8]|place[9]
 and _
 the organization[10]
 Court organization[10]
+
+his person[11]
+Indian person[11]
+cousin person[11]
+Mary person[11]
+Lee person[11]
+saw _
+those person[12]
+Greeks person[12]
+in _
+Indian _
+towns _
 """
 
 
@@ -189,6 +201,7 @@ def test_the_names_of_gum_are_told_by_their_capitals(tmp_path: Path) -> None:
         ("US", "place"),
         ("Bo Ek", "person"),
         ("Acme", "organization"),
+        ("Mary Lee", "person"),
     ]
     assert [example.text[a:b] for a, b in example.sentences][:2] == [
         "The University of Leeds 's letter",
@@ -200,9 +213,14 @@ def test_what_may_be_more_or_less_than_a_name_of_gum_stays_open(tmp_path: Path) 
     (example,) = read(tmp_path, "gum", "g.tsv", webanno(GUM))
     assert [example.text[span.start : span.end] for span in example.spans if not span.known] == [
         "Students",
+        "President",
+        "Director",
         "General Gordon",
         "Rome , Italy",
         "Court",
+        "Indian",
+        "Greeks",
+        "Indian",
     ]
 
 

@@ -3,7 +3,9 @@
 GUM does not say which mentions are names. One is taken as a name if, without its article, its genitive and a person's
 title, all its words but small ones begin with a capital, and it is no pronoun. Of nested names, the outermost is kept.
 It stays open whether it is one where the capital may have another reason (a sentence or a heading begins with it, "the
-Court"), and where the mention may be more than the name ("General Gordon", "Chao and Yang", "Fort Worth, Texas").
+Court"), and where the mention may be more than the name ("General Gordon", "Chao and Yang", "Fort Worth, Texas"). Other
+words with a capital of their own ("Indian", a name that GUM marks as part of more) are open too, under the label
+`name`.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ _RANKS = frozenset(
 _RANKS |= {"saint", "st.", "senator", "minister", "secretary", "counselor", "my", "both", "us", "u.s."}
 _JOINTS = frozenset({"and", "or", ",", "in", "at", "for", "on", "to", "/"})
 _ENTITY = 3  # column
+#: The label of words that may be a name of any kind.
+NAME = "name"
 
 
 @dataclass(slots=True)
@@ -81,10 +85,16 @@ def _example(words: list[str], bounds: list[tuple[int, int]], mentions: list[_Me
         first, last = _trimmed(words, mention, mentions)
         name = words[first:last]
         if name and _is_name(name):
-            generic = len(name) == 1 and not name[0].isupper() and words[first - 1].lower() in _ARTICLES  # "the Court"
+            generic = len(name) == 1 and not name[0].isupper() and first > mention.first and words[first - 1].islower()
             known = not proved.isdisjoint(name) and not generic and not _may_be_more(mention.label, name)
             spans.append(Span(offsets[first][0], offsets[last - 1][1], frozenset({mention.label}), known))
-    return Example(text, tuple(sentences), tuple(without_overlaps(spans)), key=key)
+    kept = without_overlaps(spans)
+    covered = {place for span in kept for place in range(span.start, span.end)}
+    left = [w for w, word in enumerate(words) if word in proved and offsets[w][0] not in covered and _is_name([word])]
+    open_spans = [
+        Span(*offsets[w], frozenset({NAME}), known=False) for w in left if words[w].strip(".").lower() not in TITLES
+    ]
+    return Example(text, tuple(sentences), tuple(without_overlaps([*kept, *open_spans])), key=key)
 
 
 def _proved(words: list[str], bounds: list[tuple[int, int]]) -> set[str]:
@@ -103,9 +113,10 @@ def _trimmed(words: list[str], mention: _Mention, mentions: list[_Mention]) -> t
     last -= words[last - 1].lower() in _GENITIVES
     if mention.label != "person":
         return first + (words[first].lower() in _ARTICLES), last
-    first = max(
-        (m.last for m in mentions if m.label != "person" and first <= m.first and m.last <= last), default=first
-    )
+    inner = [m.last for m in mentions if m.label != "person" and first <= m.first and m.last <= last]
+    # "his Indian cousin Mary Lee"
+    small = [w + 1 for w in range(first, last) if words[w][0].islower() and words[w] not in _SMALL]
+    first = max([first, *inner, *small])
     while first < last and words[first].lower().rstrip(".") in _ARTICLES | TITLES:
         first += 1
     while last - first > 2 and words[first].lower() in _RANKS:
