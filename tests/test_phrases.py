@@ -186,6 +186,12 @@ def test_what_another_relation_implies_goes_without_saying() -> None:
     }
 
 
+def test_relations_do_not_imply_each_other() -> None:
+    relations = {"A": {**LIES, "implies": ["B"]}, "B": {**LIES, "implies": ["C"]}, "C": {**LIES, "implies": ["B"]}}
+    with pytest.raises(SchemaError, match=r"relations\.B\.implies': in a circle"):
+        parse_schema({"entities": TYPES, "relations": relations}, "x")
+
+
 @pytest.mark.parametrize("implies", [["NEAR"], ["HEADQUARTERS"], "LOCATED_IN"])
 def test_only_other_relations_of_the_schema_are_implied(implies: object) -> None:
     relations = {"HEADQUARTERS": {**LIES, "implies": implies}, "LOCATED_IN": LIES}

@@ -161,7 +161,7 @@ def _formed(text: str, window: WindowTokens, span: WordSpan, labels: Mapping[str
         return span
     first = int(window.spans[:, 0].searchsorted(bounds[0]))
     last = int(window.spans[:, 1].searchsorted(bounds[1], side="right"))
-    return replace(span, first=first, last=max(span.last, last), label=label)
+    return replace(span, first=min(first, span.last - 1), last=max(span.last, last), label=label)
 
 
 def _is_value(schema: Schema, label: str) -> bool:

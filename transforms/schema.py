@@ -203,10 +203,7 @@ def parse_schema(content: object, where: str) -> Schema:
             filled = {**role, "head": [event]} if isinstance(role, dict) else role
             found = _relation(name, filled, entities, where, words)
             relations[name] = _widened(relations.get(name), found)
-    for found in relations.values():
-        if missing := found.implies - relations.keys():
-            place = f"{where}: field 'relations.{found.name}.implies'"
-            raise SchemaError(f"{place}: no relation {cut(min(missing))!r}; define it, or leave it out")
+    _check_implied(relations, where)
     return Schema(str(content.get("name") or Path(where).stem), entities, relations)
 
 
@@ -290,6 +287,19 @@ def _check_subtypes(entities: Mapping[str, EntityType], where: str) -> None:
         if found.name in seen:
             raise SchemaError(f"{where}: field 'subtypes': {found.name!r} is named twice; a type has one place")
         seen.add(found.name)
+
+
+def _check_implied(relations: Mapping[str, RelationType], where: str) -> None:
+    for name, found in relations.items():
+        place = f"{where}: field 'relations.{name}.implies'"
+        if missing := found.implies - relations.keys():
+            raise SchemaError(f"{place}: no relation {cut(min(missing))!r}; define it, or leave it out")
+        above, seen = set(found.implies), set[str]()
+        while above:
+            seen |= above
+            above = {general for other in above for general in relations[other].implies & relations.keys()} - seen
+        if name in seen:
+            raise SchemaError(f"{place}: in a circle, it implies itself, and neither would be stated; mend one of them")
 
 
 def _relation(
