@@ -103,7 +103,7 @@ def test_one_command_trains_exports_and_checks_a_bundle_that_runs(tmp_path: Path
     data = write_training_data(tmp_path / "open")
     config = tmp_path / "tiny.yaml"
     recipe = yaml.safe_load(ENTERPRISE.read_text(encoding="utf-8"))
-    recipe |= {"name": "tiny", "epochs": 1, "warmup": 2}
+    recipe |= {"name": "tiny", "version": "1", "epochs": 1, "warmup": 2}
     recipe["data"][0] |= {"most": 24, "repeat": 1}
     config.write_text(yaml.safe_dump(recipe))
     target = tmp_path / "bundle"
