@@ -3,9 +3,9 @@
     pip install -e '.[train,bench]'
     python -m benchmarks.accuracy --data ../shared/data/open
 
-The texts are the dev parts of the default bundle's data sets and of GUM (which did not teach it). Exact span and type
-count. What a set leaves open (nationalities, roles) counts neither way. spaCy's GPE, LOC and FAC are places, and its
-spans lose a leading article, as the sets mark names without it.
+The texts are the dev parts of the default bundle's data sets. Exact span and type count. What a set leaves open
+(nationalities, roles) counts neither way. spaCy's GPE, LOC and FAC are places, and its spans lose a leading article, as
+the sets mark names without it.
 """
 
 from __future__ import annotations
@@ -16,36 +16,16 @@ from pathlib import Path
 import click
 
 from benchmarks.contestants import load_spacy
-from export_onnx.config import Part, Recipe, Source, read_recipe
+from export_onnx.config import read_recipe
 from export_onnx.data import load_part
 from export_onnx.evaluation import Counts
 from export_onnx.examples import Example, LabelSpace
-from export_onnx.formats.gum import NAME
 from transforms.bundle import load_bundle
 from transforms.extracting import extract
 
 CONFIG = Path(__file__).parent.parent / "export_onnx" / "configs" / "enterprise.yaml"
 NAMED = frozenset({"Person", "Organisation", "Location"})
 _SPACY = {"PERSON": "Person", "ORG": "Organisation", "GPE": "Location", "LOC": "Location", "FAC": "Location"}
-#: Those documents of GUM's own dev part that have a free licence. GUM did not teach the default bundle.
-_GUM_DEV = """
-    academic_exposure academic_librarians bio_byron bio_emperor court_loan court_negligence interview_cyclone
-    interview_gaming news_homeopathic news_iodine voyage_athens voyage_coron
-"""
-GUM = Source(
-    "gum",
-    "gum",
-    Part(()),
-    dev=Part(tuple(f"gum/tsv/GUM_{name}.tsv" for name in _GUM_DEV.split())),
-    labels={
-        "person": ("Person",),
-        "organization": ("Organisation",),
-        "place": ("Location",),
-        NAME: tuple(sorted(NAMED)),
-    },
-    rest=(),
-)
-
 #: Texts → of each, (start, end, type) of what was found.
 Finder = Callable[[Sequence[str]], list[list[tuple[int, int, str]]]]
 
@@ -58,7 +38,6 @@ def main(data: Path, bundle: str | None) -> None:
     recipe = read_recipe(CONFIG)
     space = LabelSpace(recipe.layers, recipe.relations)
     parts = load_part(recipe, data, "dev", space)
-    parts += load_part(Recipe("gum", "1", (GUM,), path=CONFIG), data, "dev", space)
     finders = {"ours": ours(bundle), "spaCy sm": spacy()}
     click.echo(f"{'set':12} {'names':>6} " + " ".join(f"{name:>24}" for name in finders) + f" {'difference':>11}")
     for name, examples in parts:

@@ -8,6 +8,22 @@ from pathlib import Path
 PEOPLE = ("Ann Lee", "Bo Ek", "Carla Diaz", "Dan Moor")
 _ROLES = "Big\tB-MISC\nDeal\tI-MISC\nbinds\tO\nBorrower\tB-PER\n.\tO\n"
 PLACES = ("Rome", "Oslo", "Leeds", "Bremen")
+#: A document that trains, and the dev part.
+_GUM = (
+    "news_any",
+    "academic_exposure",
+    "academic_librarians",
+    "bio_byron",
+    "bio_emperor",
+    "court_loan",
+    "court_negligence",
+    "interview_cyclone",
+    "interview_gaming",
+    "news_homeopathic",
+    "news_iodine",
+    "voyage_athens",
+    "voyage_coron",
+)
 
 
 def write_training_data(root: Path) -> Path:
@@ -25,12 +41,19 @@ def write_training_data(root: Path) -> Path:
         **{f"wnut17/{part}.conll": tagged for part in ("train", "dev")},
         **{f"btc/{part}.conll": coarse for part in "abefg"},
         "sec_filings/train_FIN5.txt": ["-DOCSTART- O\n", *coarse, _ROLES] * 5,
+        **{f"gum/tsv/GUM_{name}.tsv": [_gum(*pair) for pair in zip(PEOPLE, PLACES, strict=True)] for name in _GUM},
     }
     for name, sentences in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(sentences), encoding="utf-8")
     return root
+
+
+def _gum(person: str, place: str) -> str:
+    first, last = person.split()
+    tags = [(first, "person[1]"), (last, "person[1]"), ("visited", "_"), (place, "place"), (".", "_")]
+    return "".join(f"1-{number}\t0-1\t{word}\t{tag}\n" for number, (word, tag) in enumerate(tags, start=1))
 
 
 def redocred_document() -> dict[str, object]:
