@@ -60,7 +60,8 @@ class Watch:
         """Go on until `stop` is set; the round under way is finished first."""
         # The first file is not to wait for what is loaded on first use.
         extract([_WARM], held(self.job.model, self.job.bundle), self.job.schema, threads=1)
-        event("watching", inputs=list(self.job.inputs), known=len(self.watcher.known), model=self.job.model)
+        finished = sum(map(bool, self.watcher.known.values()))
+        event("watching", inputs=list(self.job.inputs), known=finished, model=self.job.model)
         wait = self.interval
         while not stop.is_set():
             try:
@@ -104,6 +105,7 @@ class Watch:
             self._bury(given_up[0], error)
         else:
             begin_sources(job.connection, _storable(stamps))
+            self.watcher.begun(stamps)
             try:
                 counted = self.metrics.add(structure.run(self.options, job))
             except GraphError:
@@ -184,7 +186,8 @@ def open_watch(options: PipelineOptions, interval: float, metrics: Metrics) -> W
     """
     job = structure.check(options, may_be_empty=True)
     sources = read_sources(job.connection)
-    known = {path: stamp for path, (stamp, _) in sources.items() if stamp}
+    # What was begun and not finished has no stamp: it is read again, or withdrawn if it went.
+    known = {path: stamp for path, (stamp, _) in sources.items()}
     suspects = {path: tries for path, (_, tries) in sources.items() if tries}
     return Watch(options, job, Watcher(job.inputs, known), metrics, interval, suspects)
 

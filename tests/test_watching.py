@@ -14,6 +14,7 @@ from kg_sink import server
 from kg_sink.connection import open_driver, resolve_target
 from kg_sink.exporting import canonical_export
 from kg_sink.queries import run_query
+from kg_sink.sources import begin_sources
 from tests.conftest import tripleflow
 from tests.watching import RunningWatch
 from transforms.bundle import DEFAULT_BUNDLE, SCHEMA, digest
@@ -104,6 +105,18 @@ def test_what_happened_while_it_was_killed_is_made_good(place: Path) -> None:
         assert found == canonical_export(resolve_target(str(place / "fresh")))
     finally:
         server.wipe(place / "fresh")
+
+
+def test_what_was_begun_and_went_before_it_was_finished_is_withdrawn(place: Path) -> None:
+    path = place / "in" / "a.txt"
+    path.write_text(TEXT.format("Bergen"))
+    assert tripleflow("run", str(path), "--graph", "kg", cwd=place).code == 0
+    begin_sources(resolve_target(str(place / "kg")), [str(path)])
+    path.unlink()
+    with RunningWatch(place, "in", "--graph", "kg") as watch:
+        watch.wait_for("withdrawn")
+        watch.stop()
+    assert not uris(place)
 
 
 def test_a_killed_graph_server_is_started_again(place: Path) -> None:

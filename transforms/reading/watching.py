@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from apache_beam.io.filesystems import FileSystems
@@ -31,7 +31,10 @@ class Watcher:
     """Compares what is there with what was read."""
 
     def __init__(self, patterns: Sequence[str], known: Mapping[str, str]) -> None:
-        """`patterns` are globs (`inputs.expand_inputs`); `known` leads from paths to the stamps that were read."""
+        """`patterns` are globs (`inputs.expand_inputs`); `known` leads from paths to the stamps that were read.
+
+        A path whose reading was begun and not finished has the stamp "".
+        """
         self._patterns = list(patterns)
         ours = [_regex(pattern) for pattern in patterns]
         self.known = {path: stamp for path, stamp in known.items() if any(regex.match(path) for regex in ours)}
@@ -57,6 +60,11 @@ class Watcher:
         gone, self._missing = missing & self._missing, missing
         self._before = listing
         return Changes(read, gone)
+
+    def begun(self, paths: Iterable[str]) -> None:
+        """Files are about to be read: from now on something of them may be in the graph."""
+        for path in paths:
+            self.known.setdefault(path, "")
 
     def done(self, changes: Changes) -> None:
         """Changes were brought into the graph."""
