@@ -60,6 +60,8 @@ class Source:
         unmarked: types that the set does not mark: O may hide one of them.
         doubtful: texts, in lower case, whose mentions are left open.
         documents: sentences that follow each other are context for each other (conll).
+        inferred: facts without evidence, which readers infer, hold of every pair of their entities' mentions and not
+            only within a sentence (redocred); for scores by whole documents.
         join: up to so many examples of the train and dev parts are put one below the other, and make one.
         among: sets whose texts stand around the joined examples, on lines of their own or in the same one; for examples
             that are found inside of other text (addresses). What these sets mark is left out.
@@ -78,6 +80,7 @@ class Source:
     unmarked: tuple[str, ...] = ()
     doubtful: tuple[str, ...] = ()
     documents: bool = False
+    inferred: bool = False
     join: int = 1
     among: tuple[str, ...] = ()
     repeat: int = 1

@@ -78,6 +78,10 @@ def test_facts_come_down_to_the_mentions_that_state_them() -> None:
     # P25 is "mother": turned around, it is PARENT_OF. Where Bo Ek was born is not said of these mentions.
     assert set(example.relations) == {(0, "BORN_IN", 1), (0, "PARENT_OF", 2)}
     assert set(example.unclear) == {(2, "BORN_IN", 1)}
+    # A recipe for whole documents learns it nevertheless.
+    inferred = redocred.example(redocred_document(), inferred=True)
+    assert set(inferred.relations) == {*example.relations, (2, "BORN_IN", 1)}
+    assert not inferred.unclear
 
 
 def test_a_label_that_means_several_types_stays_open_between_them(tmp_path: Path) -> None:

@@ -100,11 +100,11 @@ CURRENCY = ("$", "€", "£", "¥", "dollar", "euro", "pound", "USD", "US $", "y
 
 def read(path: Path, source: Source) -> list[Example]:
     """Read a file of documents."""
-    return [example(document) for document in json.loads(path.read_text(encoding="utf-8"))]
+    return [example(document, source.inferred) for document in json.loads(path.read_text(encoding="utf-8"))]
 
 
-def example(document: dict[str, Any]) -> Example:
-    """One document of Re-DocRED's JSON."""
+def example(document: dict[str, Any], inferred: bool = False) -> Example:
+    """One document of Re-DocRED's JSON; `inferred` as in `Source`."""
     text, bounds, words = detokenized(document["sents"])
     types = _entity_types(document)
     spans: dict[tuple[int, int], tuple[Span, int, int]] = {}
@@ -119,7 +119,7 @@ def example(document: dict[str, Any]) -> Example:
     for row in sorted(spans.values(), key=lambda r: (r[0].start, -r[0].end)):
         if not kept or row[0].start >= kept[-1][0].end:
             kept.append(row)
-    certain, unclear = _relations(document, [(entity, sentence) for _, entity, sentence in kept])
+    certain, unclear = _relations(document, [(entity, sentence) for _, entity, sentence in kept], inferred)
     return Example(
         text,
         tuple(bounds),
@@ -159,12 +159,12 @@ def _entity_types(document: dict[str, Any]) -> list[frozenset[str]]:
 
 
 def _relations(
-    document: dict[str, Any], mentions: list[tuple[int, int]]
+    document: dict[str, Any], mentions: list[tuple[int, int]], inferred: bool
 ) -> tuple[list[tuple[int, str, int]], list[tuple[int, str, int]]]:
     """Facts about entities, brought down to pairs of mentions, each an (entity, sentence).
 
     A pair states the fact if the sentences of both mentions are among the evidence; where the set gives none, if they
-    are one sentence. Other pairs of the same entities are unclear.
+    are one sentence or it may be `inferred`. Other pairs of the same entities are unclear.
     """
     by_entity: dict[int, list[int]] = {}
     for index, (entity, _) in enumerate(mentions):
@@ -179,7 +179,7 @@ def _relations(
         evidence = set(label["evidence"])
         for head, tail in _pairs(by_entity, label["h"], label["t"]):
             first, second = mentions[head][1], mentions[tail][1]
-            stated = {first, second} <= evidence or (first == second and not evidence)
+            stated = {first, second} <= evidence or (not evidence and (inferred or first == second))
             row = (tail, name, head) if swapped else (head, name, tail)
             (certain if stated else unclear).append(row)
     return certain, unclear
