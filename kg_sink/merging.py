@@ -14,7 +14,7 @@ from typing import Any
 from neo4j import Driver, ManagedTransaction
 
 from kg_sink.connection import GraphError, with_driver
-from kg_sink.model import MAKE_ENTITIES, statement_writes, surer
+from kg_sink.model import KNOWN_ENTITIES, MAKE_ENTITIES, statement_writes, surer
 from kg_sink.naming import settle_fully
 from kg_sink.retracting import drop_mentions, settle_statements
 from kg_sink.round_trips import each, own, settled
@@ -212,7 +212,10 @@ def _move_evidence(tx: ManagedTransaction, evidence: list[Row], current: dict[st
         new = {"id": key, "head": head, "relation": relation, "tail": tail, "confidence": row["confidence"]}
         made[key] = surer(made.get(key), new)
         moved.append({**row, "to": key})
-    for step in statement_writes(made, lambda query, ids: each(tx, query, ids, "ids")):
+    read = partial(each, tx, name="ids")
+    ends = {row[end] for row in made.values() for end in ("head", "tail")}
+    nodes = {row["id"]: row["node"] for row in read(KNOWN_ENTITIES, sorted(ends))}
+    for step in statement_writes(made, read, nodes):
         each(tx, step.cypher, step.rows, now=now)
     each(tx, _UNTIE, moved)
     each(tx, _TIE, moved)

@@ -87,6 +87,18 @@ MIGRATIONS = (
             RETURN count(d) AS changed""",
         ),
     ),
+    Migration(
+        3,
+        "how sure each statement is, so that nobody has to ask all its evidence",
+        (),
+        (
+            f"""MATCH (s:Statement) WHERE s.confidence IS NULL WITH s LIMIT {_PIECE}
+            OPTIONAL MATCH (s)<-[:SUPPORTS]-(v:Evidence)
+            WITH s, coalesce(max(v.confidence), 0.0) AS best
+            SET s.confidence = best
+            RETURN count(s) AS changed""",
+        ),
+    ),
 )
 VERSION = MIGRATIONS[-1].version
 

@@ -43,16 +43,18 @@ RETURN count(*) AS made
 
 # What the graph has already is read first, and the rest made without looking again: most of a new document is new.
 # Two writers that make the same node at once meet in its constraint, and `writing` tries again.
+# An entity is looked up by its key once in a transaction; from then on its element id leads there at once, and the
+# key only says that it is still the same.
 KNOWN_ENTITIES = """
 UNWIND $ids AS id
 MATCH (e:Entity {id: id})
-RETURN e.id AS id, e.name AS name, [e.type, e.register_id, e.value, e.number, e.unit] AS properties
+RETURN e.id AS id, elementId(e) AS node, e.name AS name,
+       [e.type, e.register_id, e.value, e.number, e.unit] AS properties
 """
 KNOWN_STATEMENTS = """
 UNWIND $ids AS id
 MATCH (s:Statement {id: id})
-OPTIONAL MATCH (s)<-[:SUPPORTS]-(v:Evidence)
-RETURN s.id AS id, max(v.confidence) AS confidence
+RETURN s.id AS id, s.confidence AS confidence
 """
 
 _PROPERTIES = ("type", "register_id", "value", "number", "unit")
@@ -73,7 +75,7 @@ ENTITIES = """
 UNWIND $rows AS row
 CREATE (e:Entity:`{type}` {{id: row.id, name: row.name, created: $now}})
 SET e += row.properties
-RETURN count(*) AS made
+RETURN count(*) AS made, collect([row.id, elementId(e)]) AS nodes
 """
 #: As `ENTITIES`, of those that are not there yet, without a name.
 MAKE_ENTITIES = """
@@ -97,7 +99,7 @@ RETURN count(*) AS made
 # Of a new document. Its properties stand in the pattern, since a `SET` would write each of them once more.
 NEW_MENTIONS = f"""
 UNWIND $rows AS row
-MATCH (e:Entity {{id: row.entity}})
+MATCH (e:Entity {{id: row.entity}}) WHERE elementId(e) = row.node
 MATCH (d:Document {{id: row.document}})
 CREATE (e)-[:MENTIONED_IN {{said: row.said, model: row.model, {_copied(_MENTION)}, {_SEEN}}}]->(d)
 RETURN count(*) AS made
@@ -105,7 +107,7 @@ RETURN count(*) AS made
 # Of a document that was there before.
 MENTIONS = """
 UNWIND $rows AS row
-MATCH (e:Entity {{id: row.entity}})
+MATCH (e:Entity {{id: row.entity}}) WHERE elementId(e) = row.node
 MATCH (d:Document {{id: row.document}})
 MERGE {pattern}
 SET m += row.properties
@@ -116,19 +118,22 @@ RETURN count(*) AS made
 
 STATEMENTS = """
 UNWIND $rows AS row
-MATCH (h:Entity {{id: row.head}})
-MATCH (t:Entity {{id: row.tail}})
-CREATE (h)<-[:HEAD]-(:Statement {{id: row.id, relation: row.relation, created: $now}})-[:TAIL]->(t),
+MATCH (h:Entity {{id: row.head}}) WHERE elementId(h) = row.head_node
+MATCH (t:Entity {{id: row.tail}}) WHERE elementId(t) = row.tail_node
+CREATE (h)<-[:HEAD]-(:Statement {{id: row.id, relation: row.relation, confidence: row.confidence,
+                                  created: $now}})-[:TAIL]->(t),
        (h)-[:`{relation}` {{id: row.id, confidence: row.confidence}}]->(t)
 RETURN count(*) AS made
 """
 
 SURER = """
 UNWIND $rows AS row
-MATCH (h:Entity {{id: row.head}})
-MATCH (t:Entity {{id: row.tail}})
+MATCH (h:Entity {{id: row.head}}) WHERE elementId(h) = row.head_node
+MATCH (t:Entity {{id: row.tail}}) WHERE elementId(t) = row.tail_node
 MATCH (t)<-[r:`{relation}` {{id: row.id}}]-(h)
+MATCH (s:Statement {{id: row.id}})
 SET r.confidence = CASE WHEN row.confidence > r.confidence THEN row.confidence ELSE r.confidence END
+SET s.confidence = CASE WHEN row.confidence > s.confidence THEN row.confidence ELSE s.confidence END
 RETURN count(*) AS made
 """
 
@@ -177,32 +182,52 @@ def document_rows(documents: Iterable[Structured]) -> list[Row]:
     return sorted((_document_row(found) for found in documents), key=_order)
 
 
+def entity_writes(
+    documents: Iterable[Structured], schema: Schema, read: Read, aliases: Mapping[str, str] = _NONE
+) -> tuple[list[Write], dict[str, str]]:
+    """The round trips that write the entities of documents, and where those are (id → `node`) that the graph has.
+
+    Writes of new entities answer with where they are too, as pairs in `nodes`. The parameters are those of `writes`.
+
+    Raises:
+        KeyError: an entity type is not the schema's.
+    """
+    rows: dict[str, Row] = {}
+    for found in documents:
+        for entity in found.resolved.entities:
+            row = _entity_row(entity, aliases.get(entity.id, entity.id))
+            rows[row["id"]] = _both(rows.get(row["id"], row), row)
+    known = {row["id"]: row for row in read(KNOWN_ENTITIES, sorted(rows))}
+    return _ordered(_entity_writes(rows, schema, known)), {key: row["node"] for key, row in known.items()}
+
+
 def writes(
     documents: Iterable[Structured],
     schema: Schema,
     read: Read,
+    nodes: Mapping[str, str],
     known: Set[str] = frozenset(),
     aliases: Mapping[str, str] = _NONE,
 ) -> list[Write]:
-    """The round trips that write what documents hold: one a kind, and one for each entity type and relation.
+    """The round trips that write the rest of what documents hold: one a kind, and one for each relation.
 
-    `read` is asked what of the rest the graph has already; `known` are the documents (ids) that it had before;
-    `aliases` leads from ids of entities that were merged to those that they were merged into.
+    `read` is asked what of it the graph has already; `nodes` says where the entities are (`entity_writes`); `known`
+    are the documents (ids) that it had before; `aliases` leads from ids of entities that were merged to those that
+    they were merged into.
 
     Raises:
-        KeyError: an entity type or a relation is not the schema's.
+        KeyError: a relation is not the schema's.
     """
     documents = list(documents)
-    entities: dict[str, Row] = {}
     statements: dict[str, Row] = {}
     mentions: dict[tuple[str, str, str], Row] = {}
     evidence: dict[str, Row] = {}
     for found in documents:
         analysis = found.resolved.analysis
         for entity in found.resolved.entities:
-            row = _entity_row(entity, aliases.get(entity.id, entity.id))
-            entities[row["id"]] = _both(entities.get(row["id"], row), row)
-            mentions[entity.id, analysis.document.id, analysis.model] = _mention_row(entity, row["id"], analysis)
+            key = aliases.get(entity.id, entity.id)
+            row = _mention_row(entity, key, analysis) | {"node": nodes.get(key)}
+            mentions[entity.id, analysis.document.id, analysis.model] = row
         stated = {statement.id: statement for statement in found.statements}
         for piece in found.evidence:
             said = stated[piece.statement]
@@ -211,15 +236,20 @@ def writes(
             evidence[piece.id] = _evidence_row(piece, said, row["id"])
     for row in statements.values():
         row["relation"] = schema.relations[row["relation"]].name
-    ordered = [
-        Write(ATTACHMENTS, [_attachment_row(found) for found in documents if found.resolved.analysis.document.parent]),
-        *_entity_writes(entities, schema, read),
-        *_mention_writes(mentions.values(), known),
-        *statement_writes(statements, read),
-        *_evidence_writes(evidence.values(), known),
-    ]
-    # Rows in the order of their keys: writers that meet take their locks in the same order.
-    return [Write(w.cypher, sorted(w.rows, key=_order)) for w in ordered if w.rows]
+    attached = [_attachment_row(found) for found in documents if found.resolved.analysis.document.parent]
+    return _ordered(
+        [
+            Write(ATTACHMENTS, attached),
+            *_mention_writes(mentions.values(), known),
+            *statement_writes(statements, read, nodes),
+            *_evidence_writes(evidence.values(), known),
+        ]
+    )
+
+
+def _ordered(steps: Iterable[Write]) -> list[Write]:
+    """Rows in the order of their keys: writers that meet take their locks in the same order."""
+    return [Write(step.cypher, sorted(step.rows, key=_order)) for step in steps if step.rows]
 
 
 def _mention_writes(rows: Iterable[Row], known: Set[str]) -> list[Write]:
@@ -247,9 +277,8 @@ def _evidence_writes(rows: Iterable[Row], known: Set[str]) -> list[Write]:
     ]
 
 
-def _entity_writes(rows: dict[str, Row], schema: Schema, read: Read) -> list[Write]:
+def _entity_writes(rows: dict[str, Row], schema: Schema, known: dict[str, Row]) -> list[Write]:
     """New entities by type; of the known, those that get another property or a better name."""
-    known = {row["id"]: row for row in read(KNOWN_ENTITIES, sorted(rows))}
     new: dict[str, list[Row]] = defaultdict(list)
     changed = []
     for key, row in rows.items():
@@ -268,8 +297,8 @@ def _says(known: Row, row: Row) -> bool:
     return row["properties"].items() <= properties.items() and name_order(name) <= name_order(row["name"])
 
 
-def statement_writes(rows: Mapping[str, Row], read: Read) -> list[Write]:
-    """New statements (id → row) by relation; of the known, those that are surer now.
+def statement_writes(rows: Mapping[str, Row], read: Read, nodes: Mapping[str, str]) -> list[Write]:
+    """New statements (id → row) by relation; of the known, those that are surer now. `nodes` is as in `writes`.
 
     Relations become Cypher here: they must be names of a schema.
     """
@@ -278,7 +307,8 @@ def statement_writes(rows: Mapping[str, Row], read: Read) -> list[Write]:
     for key, row in rows.items():
         cypher = (SURER if key in best else STATEMENTS).format(relation=row["relation"])
         if key not in best or best[key] is None or row["confidence"] > best[key]:
-            by_cypher[cypher].append(row)
+            ends = {"head_node": nodes.get(row["head"]), "tail_node": nodes.get(row["tail"])}
+            by_cypher[cypher].append(row | ends)
     return [Write(cypher, found) for cypher, found in sorted(by_cypher.items())]
 
 

@@ -101,7 +101,8 @@ UNWIND $rows AS row
 MATCH (h:Entity {{id: row.head}})
 MATCH (t:Entity {{id: row.tail}})
 MATCH (t)<-[r:`{relation}`]-(h)
-SET r.confidence = row.confidence
+MATCH (s:Statement {{id: row.statement}})
+SET r.confidence = row.confidence, s.confidence = row.confidence
 """
 # The SET changes nothing and locks the node: a writer that supports it just now comes before, and is seen, or after.
 _DROP_STATEMENTS = """
@@ -234,7 +235,7 @@ def drop_mentions(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
 
 
 def settle_statements(tx: ManagedTransaction, rows: Iterable[Row]) -> None:
-    """Drop what lost its last evidence; of the rest, the edge is as sure as the best that is left.
+    """Drop what lost its last evidence; of the rest, statement and edge are as sure as the best that is left.
 
     Rows of `statement`, `relation`, and the ids `head` and `tail`.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import apache_beam as beam
@@ -20,7 +21,7 @@ from kg_sink.connection import open_driver
 from kg_sink.history import present
 from kg_sink.merging import any_merged, current_ids, merged_into
 from kg_sink.messages import latest
-from kg_sink.model import DOCUMENTS, document_rows, writes
+from kg_sink.model import DOCUMENTS, Row, Write, document_rows, entity_writes, writes
 from kg_sink.naming import rename
 from kg_sink.retracting import retract_replaced, retract_unsaid
 from kg_sink.round_trips import MetError, each, settled
@@ -70,10 +71,12 @@ def write(
         before = each(tx, DOCUMENTS, planned, now=now)
         # Whoever wrote these documents before us has committed: their rows were locked until then.
         known = {row["id"] for row in before if row["before"] is not None}
-        for step in writes(documents, schema, lambda query, keys: each(tx, query, keys, "ids"), known, aliases):
-            made = sum(row["made"] for row in each(tx, step.cypher, step.rows, now=now))
-            if made < len(step.rows):
-                raise MetError(f"of {len(step.rows)} rows only {made} found their nodes: another writer took them out")
+        read = partial(each, tx, name="ids")
+        steps, nodes = entity_writes(documents, schema, read, aliases)
+        for step in steps:
+            nodes |= {key: node for answer in _take(tx, step, now) for key, node in answer.get("nodes", ())}
+        for step in writes(documents, schema, read, nodes, known, aliases):
+            _take(tx, step, now)
         if merges:
             rename(tx, merged_into(tx, {aliases.get(key, key) for key in ids}))
         retract_replaced(tx, [{"id": row["id"], "uri": row["properties"]["uri"]} for row in planned], now)
@@ -83,6 +86,14 @@ def write(
 
     with driver.session(database=database) as session:
         return settled(session, work)
+
+
+def _take(tx: ManagedTransaction, step: Write, now: str) -> list[Row]:
+    answers = each(tx, step.cypher, step.rows, now=now)
+    made = sum(answer["made"] for answer in answers)
+    if made < len(step.rows):
+        raise MetError(f"of {len(step.rows)} rows only {made} found their nodes: another writer took them out")
+    return answers
 
 
 def _latest(documents: Iterable[Structured]) -> list[Structured]:

@@ -85,7 +85,7 @@ class GraphModel:
                 yield _edge("FROM", v.id, v.document, {})
         for (head, relation, tail), confidence in surest.items():
             key = Statement.make_id(head, relation, tail)
-            yield _node(["Statement"], {"id": key, "relation": relation})
+            yield _node(["Statement"], {"id": key, "relation": relation, "confidence": confidence})
             yield _edge("HEAD", key, head, {})
             yield _edge("TAIL", key, tail, {})
             yield _edge(relation, head, tail, {"id": key, "confidence": confidence})

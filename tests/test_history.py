@@ -142,6 +142,7 @@ def test_a_graph_of_version_1_is_brought_up(empty: server.Connection) -> None:
             "REMOVE v.first_seen, v.last_seen, v.head, v.relation, v.tail",
             "MATCH ()-[m:MENTIONED_IN]->() REMOVE m.said, m.model, m.first_seen, m.last_seen",
             "MATCH (d:Document) REMOVE d.last_seen, d.source",
+            "MATCH (s:Statement) REMOVE s.confidence",
             "MATCH (n:TripleflowMeta) DELETE n",
         ):
             driver.execute_query(query, database_=empty.database)
