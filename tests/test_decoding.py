@@ -34,7 +34,10 @@ def _paths(crf: CrfScores, emissions: np.ndarray) -> dict[tuple[int, ...], float
 def test_viterbi_and_marginals_equal_enumeration(crf: CrfScores) -> None:
     emissions = np.random.default_rng(5).normal(size=(3, 4, 5)).astype(np.float32)
     words = np.array([4, 2, 1])
+    given = emissions.copy()
     paths, found = viterbi(crf, emissions, words), marginals(crf, emissions, words)
+    assert (viterbi(crf, emissions[:1], words[:1]) == paths[:1]).all()
+    assert (emissions == given).all()
     for row, count in enumerate(words):
         scores = _paths(crf, emissions[row, :count])
         best = max(scores, key=scores.__getitem__)

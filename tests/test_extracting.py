@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain, combinations, pairwise
 from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conftest import SAMPLES
 from transforms.bundle import Bundle
@@ -10,6 +15,7 @@ from transforms.records import Structured
 from transforms.register import load_register
 from transforms.schema import Schema, parse_schema
 from transforms.sentence_encoder import SentenceEncoder
+from transforms.tagging import CALL, RECTANGLE, rectangles
 
 TEXTS = [path.read_text(encoding="utf-8") for path in sorted((SAMPLES / "documents").rglob("*.txt"))]
 
@@ -80,3 +86,20 @@ def test_an_address_is_a_place_with_its_number(bundle: Bundle, schema: Schema) -
     named = {m.text: m.type for m in found.resolved.analysis.mentions}
     assert named["Kaiveien 14"] == "Location"
     assert named["Jens Halversen"] == "Person"
+
+
+@given(st.lists(st.integers(1, 128), max_size=9))
+def test_rectangles_cost_no_more_than_any_other_cut(lengths: list[int]) -> None:
+    def cost(groups: Sequence[Sequence[int]]) -> int:
+        return sum(CALL + len(group) * max(lengths[w] for w in group) for group in groups)
+
+    found = rectangles(lengths)
+    assert sorted(chain.from_iterable(found)) == list(range(len(lengths)))
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    ways = [
+        [order[a:b] for a, b in pairwise((0, *cuts, len(order)))]
+        for count in range(len(order))
+        for cuts in combinations(range(1, len(order)), count)
+    ]
+    fitting = [way for way in ways if max(map(len, way)) <= RECTANGLE]
+    assert cost(found) == min(map(cost, fitting), default=0)

@@ -32,24 +32,24 @@ class CrfScores:
 def viterbi(crf: CrfScores, emissions: FloatArray, words: IntArray) -> IntArray:
     """The best label sequence of each window: emissions [B, W, L], words [B] → [B, W]; 0 beyond a window's words."""
     batch, width, labels = emissions.shape
-    best = crf.start + emissions[:, 0]
-    pointers = np.zeros((width, batch, labels), dtype=np.int64)
-    identity, into = np.arange(labels), np.ascontiguousarray(crf.moves.T)
-    shortest = words.min()
-    for step in range(1, width):
-        scores = best[:, None, :] + into  # [B, to, from]
-        origin, moved = scores.argmax(axis=2), scores.max(axis=2) + emissions[:, step]
-        if step >= shortest:
-            inside = (step < words)[:, None]
-            origin, moved = np.where(inside, origin, identity), np.where(inside, moved, best)
-        pointers[step], best = origin, moved
-    path = np.zeros((batch, width), dtype=np.int64)
-    path[:, -1] = best.argmax(axis=1)
-    rows = np.arange(batch)
+    scores, into = np.array(emissions.transpose(1, 0, 2), order="C"), np.ascontiguousarray(crf.moves.T)
+    pointers = np.empty((width, batch, labels), dtype=np.int64)
+    scores[0] += crf.start
+    for step in range(1, width):  # `scores` up to here are of the best sequences that end in a label
+        ways = scores[step - 1][:, None, :] + into  # [B, to, from]
+        ways.argmax(axis=2, out=pointers[step])
+        scores[step] += np.maximum.reduce(ways, axis=2)
+    rows, shortest = np.arange(batch), words.min()
+    label = scores[words - 1, rows].argmax(axis=1)
+    path = np.zeros((width, batch), dtype=np.int64)
     for step in range(width - 1, 0, -1):
-        path[:, step - 1] = pointers[step, rows, path[:, step]]
-    path[np.arange(width) >= words[:, None]] = 0
-    return path
+        path[step] = label
+        before = pointers[step, rows, label]
+        # A window that is not yet reached waits with its last word's label.
+        label = before if step < shortest else np.where(step < words, before, label)
+    path[0] = label
+    path[np.arange(width)[:, None] >= words] = 0
+    return path.T
 
 
 def part_sentences(crf: CrfScores, emissions: FloatArray, sentences: Sequence[IntArray]) -> None:
@@ -83,27 +83,25 @@ def marginals(crf: CrfScores, emissions: FloatArray, words: IntArray) -> FloatAr
     """p(label of word | window) by forward-backward: emissions [B, W, L], words [B] → [B, W, L].
 
     In probabilities, each step scaled to sum to one (Rabiner 1989, section V): a product of matrices a step, where
-    sums of logarithms would take several passes over [B, L, L].
+    sums of logarithms would take several passes over [B, L, L]. Both directions in one loop: the backward one reads
+    each window from its own last word. What lies beyond a window's words means nothing.
     """
-    batch, width, labels = emissions.shape
+    width = emissions.shape[1]
     scores = np.exp(emissions - emissions.max(axis=2, keepdims=True)).transpose(1, 0, 2)
     np.maximum(scores, _LEAST, out=scores)
-    moves, inside = np.exp(crf.moves), (np.arange(width)[:, None] < words)[:, :, None]
-    forward = np.empty((width, batch, labels), dtype=np.float32)
-    backward = np.ones_like(forward)
-    forward[0] = _scaled(np.exp(crf.start - crf.start.max()) * scores[0])
+    position = np.arange(width)[:, None]
+    mirrored = np.where(position < words, words - 1 - position, position)[:, :, None]  # [W, B, 1]
+    both = np.stack([scores, np.take_along_axis(scores, mirrored, axis=0)], axis=1)  # [W, 2, B, L]
+    both[0, 0] *= np.exp(crf.start - crf.start.max())
+    forth = np.exp(crf.moves)
+    moves = np.stack([forth, forth.T])
     for step in range(1, width):
-        forward[step] = _scaled((forward[step - 1] @ moves) * scores[step])
-    for step in range(width - 2, -1, -1):
-        moved = _scaled((backward[step + 1] * scores[step + 1]) @ moves.T)
-        # Beyond a window's last word there is nothing that could speak for one label or another.
-        backward[step] = np.where(inside[step + 1], moved, 1.0)
-    return _scaled(forward * backward).transpose(1, 0, 2)
-
-
-def _scaled(weights: FloatArray) -> FloatArray:
-    scaled: FloatArray = weights / weights.sum(axis=-1, keepdims=True)
-    return scaled
+        # In place: what is read of a step is its scores, what is left there is its messages, its own score included.
+        messages = (both[step - 1] @ moves) * both[step]
+        np.divide(messages, np.add.reduce(messages, axis=2, keepdims=True), out=both[step])
+    found = both[:, 0] * (np.take_along_axis(both[:, 1], mirrored, axis=0) / scores)
+    found /= found.sum(axis=2, keepdims=True)
+    return found.transpose(1, 0, 2)  # type: ignore[no-any-return]
 
 
 def labelled_spans(labels: Sequence[str], path: Sequence[int]) -> list[tuple[int, int, str]]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from transforms.bundle import Bundle, load_bundle
 from transforms.inference import analyse, default_threads
 from transforms.linking import Linker, link
-from transforms.records import Document, Structured
+from transforms.records import Analysis, Document, Structured
 from transforms.resolving import resolve
 from transforms.schema import Schema, load_schema
-from transforms.segmenting import segment
+from transforms.segmenting import Segmented, segment
 from transforms.stating import state
 from transforms.typing import Typer, has_subtypes, make_typer, type_entities
 
@@ -40,16 +40,22 @@ def extract(
     """
     loaded = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
     schema = schema or load_schema(loaded.schema)
-    documents = []
-    for number, text in enumerate(texts):
-        uri = f"text:{number}"
-        document = Document(Document.make_id(uri, text), uri, "txt", "", "und", text)
-        documents.append(segment(document, loaded.tokenizer, loaded.window))
-    with ThreadPoolExecutor(threads or default_threads()) as pool:
-        resolved = [resolve(found, schema) for found in analyse(loaded, schema, documents, pool)]
-    if has_subtypes(schema):
-        typer = typer or make_typer(schema)
-        resolved = [type_entities(typer, found) for found in resolved]
-    if linker is not None:
-        resolved = [link(linker, found) for found in resolved]
-    return [state(found, schema) for found in resolved]
+    typer = (typer or make_typer(schema)) if has_subtypes(schema) else None
+
+    def documents() -> Iterator[Segmented]:
+        for number, text in enumerate(texts):
+            uri = f"text:{number}"
+            document = Document(Document.make_id(uri, text), uri, "txt", "", "und", text)
+            yield segment(document, loaded.tokenizer, loaded.window)
+
+    def finish(analysis: Analysis) -> Structured:
+        found = resolve(analysis, schema)
+        found = found if typer is None else type_entities(typer, found)
+        return state(found if linker is None else link(linker, found), schema)
+
+    pool = ThreadPoolExecutor(threads or default_threads())
+    try:
+        # While the first are finished here, the models run on over the others.
+        return [finish(found) for found in analyse(loaded, schema, documents(), pool)]
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -30,8 +31,8 @@ from transforms.schema import Schema
 from transforms.segmenting import Segmented
 from transforms.tagging import WordSpan, tag
 
-#: Windows a rectangle holds. Small batches stay in cache; 8 measured best for int8 on two cores.
-RECTANGLE = 8
+#: Windows of a document that one thread works on at a time.
+_SHARE = 8
 #: Subtokens that Beam collects before it calls the model.
 BATCH_SUBTOKENS = 32_768
 
@@ -50,41 +51,35 @@ def default_threads(workers: int = 1) -> int:
 
 
 def analyse(
-    bundle: Bundle, schema: Schema, documents: Sequence[Segmented], pool: ThreadPoolExecutor | None = None
-) -> list[Analysis]:
+    bundle: Bundle, schema: Schema, documents: Iterable[Segmented], pool: ThreadPoolExecutor | None = None
+) -> Iterator[Analysis]:
     """Run the models over documents; results in their order, each the same whatever else is in the batch.
+
+    With a pool, all documents are begun at once, so that the first can be worked on while the others run.
 
     A rectangle never holds windows of two documents: the scales of int8 activations are taken from the whole
     rectangle, so that a document's confidences would depend on its neighbours, and a second run would not
     repeat them.
     """
-    groups = [(d, group) for d, document in enumerate(documents) for group in _rectangles(document)]
     labels = _labels_by_kind(bundle, schema)
-    formal = [
-        [(start, end, labels[kind]) for start, end, kind in pattern_mentions(document.document.text) if kind in labels]
-        for document in documents
-    ]
 
-    def work(group: tuple[int, list[int]]) -> list[_Part]:
-        document, windows = documents[group[0]], [documents[group[0]].windows[w] for w in group[1]]
-        return _rectangle(bundle, schema, document, windows, formal[group[0]], labels)
+    def begin(document: Segmented) -> tuple[Segmented, list[list[int]], Iterator[list[_Part]]]:
+        order = sorted(range(len(document.windows)), key=lambda w: len(document.windows[w]))
+        groups = [order[first : first + _SHARE] for first in range(0, len(order), _SHARE)]
+        found = pattern_mentions(document.document.text)
+        formal = [(start, end, labels[kind]) for start, end, kind in found if kind in labels]
 
-    parts: dict[tuple[int, int], _Part] = {}
-    for (d, group), results in zip(groups, (pool.map if pool else map)(work, groups), strict=True):
-        parts.update(zip(((d, w) for w in group), results, strict=True))
-    return [
-        _assemble(bundle, documents[d], [parts[d, w] for w in range(len(doc.windows))])
-        for d, doc in enumerate(documents)
-    ]
+        def work(group: Sequence[int]) -> list[_Part]:
+            return _share(bundle, schema, document, [document.windows[w] for w in group], formal, labels)
 
+        return document, groups, (pool.map if pool else map)(work, groups)
 
-def _rectangles(document: Segmented) -> list[list[int]]:
-    """The indices of a document's windows in groups of like length."""
-    order = sorted(range(len(document.windows)), key=lambda w: len(document.windows[w]))
-    return [order[first : first + RECTANGLE] for first in range(0, len(order), RECTANGLE)]
+    for document, groups, results in [*map(begin, documents)] if pool else map(begin, documents):
+        parts = dict(zip(chain.from_iterable(groups), chain.from_iterable(results), strict=True))
+        yield _assemble(bundle, document, [parts[w] for w in range(len(parts))])
 
 
-def _rectangle(
+def _share(
     bundle: Bundle,
     schema: Schema,
     document: Segmented,
@@ -248,7 +243,7 @@ class StructureModelHandler(ModelHandler[Segmented, "Analysis | DeadLetter", Bun
         begin = time.perf_counter()
         with ThreadPoolExecutor(self._threads) as pool:
             try:
-                return analyse(model, self._schema, batch, pool)
+                return list(analyse(model, self._schema, batch, pool))
             except Exception:
                 return [self._alone(model, document, pool) for document in batch]
             finally:
@@ -256,7 +251,7 @@ class StructureModelHandler(ModelHandler[Segmented, "Analysis | DeadLetter", Bun
 
     def _alone(self, model: Bundle, document: Segmented, pool: ThreadPoolExecutor) -> Analysis | DeadLetter:
         try:
-            return analyse(model, self._schema, [document], pool)[0]
+            return next(analyse(model, self._schema, [document], pool))
         except Exception as error:
             return letter("analyse", document.document, error)
 

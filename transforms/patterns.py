@@ -69,6 +69,11 @@ def _legal_forms() -> frozenset[str]:
     return frozenset(t for t in terms - _NO_FORMS if len(t) > 2 or t in _TWO_LETTERS)
 
 
+@lru_cache(maxsize=1)
+def _first_words() -> frozenset[str]:
+    return frozenset(form.split()[0] for form in _legal_forms())
+
+
 def _undotted(term: str) -> str:
     return " ".join(term.casefold().replace(".", "").strip(" ,").split())
 
@@ -89,6 +94,9 @@ def _form_end(text: str, start: int, end: int) -> int:
     for _ in range(_CHUNKS):
         chunk = _CHUNK.match(text, position)
         if chunk is None:
+            break
+        # Most names are followed by another word, and then no more need be looked at.
+        if position == end and (word := _undotted(chunk[1])) and word not in _first_words():
             break
         position = chunk.end()
         if _undotted(text[end:position]) in _legal_forms() or _undotted(text[stop:position]) in _legal_forms():

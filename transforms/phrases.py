@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _TOKEN = re.compile(r"'s\b|\w+(?:[-&./]\w+)*|[^\w\s]")
 _PIECE = re.compile(r"\{\w*\}|\.\.\.|\\\S|" + _TOKEN.pattern)
@@ -75,6 +76,7 @@ def context(before: str, between: Sequence[str], after: str) -> str:
     return _OTHER.join(map(tokens, between)) + _SECOND + tokens(after) + _FRONT + tokens(before)
 
 
+@lru_cache(maxsize=1024)
 def tokens(text: str) -> str:
     """Words and signs in lower case, each with a space behind it."""
     return "".join(f"{token} " for token in _TOKEN.findall(text.lower().replace("’", "'")))

@@ -19,12 +19,9 @@ SINGLE = ("msg-", "own-")
 
 def key(prefix: str, *parts: object) -> str:
     """A short stable key: the prefix and 128 bits of SHA-256 over the parts, each closed off from the next."""
-    digest = hashlib.sha256()
-    for part in parts:
-        encoded = str(part).encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(8, "big"))
-        digest.update(encoded)
-    return f"{prefix}-{digest.hexdigest()[:_DIGITS]}"
+    encoded = [str(part).encode("utf-8", "surrogatepass") for part in parts]
+    closed = b"".join([len(part).to_bytes(8, "big") + part for part in encoded])
+    return f"{prefix}-{hashlib.sha256(closed).hexdigest()[:_DIGITS]}"
 
 
 def value_key(kind: str, text: str) -> str:

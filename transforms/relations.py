@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.bundle import Bundle
+from transforms.decoding import FloatArray
 from transforms.features import WindowTokens
 from transforms.schema import Schema
-from transforms.tagging import TaggedBatch, WordSpan
+from transforms.tagging import TaggedBatch, WordSpan, rectangles
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,13 @@ def candidate_pairs(
     mentions: Sequence[WindowMention], window: WindowTokens, schema: Schema, reach: int
 ) -> list[tuple[int, int]]:
     """Ordered pairs of mentions, up to `reach` sentences apart, that some relation of the schema may join."""
-    sentence = [int(window.sentences[mention.span.first]) for mention in mentions]
+    ends = [(i, int(window.sentences[m.span.first]), m.type) for i, m in enumerate(mentions)]
+    joined = schema.joined
     return [
         (i, j)
-        for i, head in enumerate(mentions)
-        for j, tail in enumerate(mentions)
-        if i != j and abs(sentence[i] - sentence[j]) <= reach and schema.may_relate((head.type,), (tail.type,))
+        for i, one, head in ends
+        for j, other, tail in ends
+        if (head, tail) in joined and i != j and abs(one - other) <= reach
     ]
 
 
@@ -61,10 +63,31 @@ def relate(
     pairs = [
         candidate_pairs(found, window, schema, bundle.reach) for found, window in zip(mentions, windows, strict=True)
     ]
-    rows = [row for row, found in enumerate(pairs) if found]
+    held = [row for row, found in enumerate(pairs) if found]
     results: list[list[WindowRelation]] = [[] for _ in windows]
-    if not rows:
-        return results
+    for group in rectangles([len(pairs[row]) for row in held]):
+        rows = [held[place] for place in group]
+        margins = _margins(bundle, tagged, rows, mentions, pairs)
+        for here, row in enumerate(rows):
+            passed = np.argwhere(margins[here, : len(pairs[row])] > bundle.thresholds)
+            for pair, column in passed.tolist():
+                head, tail = pairs[row][pair]
+                name = bundle.relation_names[column]
+                if schema.allows(name, mentions[row][head].type, mentions[row][tail].type):
+                    confidence = 1.0 / (1.0 + float(np.exp(-margins[here, pair, column])))
+                    results[row].append(WindowRelation(head, name, tail, confidence))
+    return results
+
+
+def _margins(
+    bundle: Bundle,
+    tagged: TaggedBatch,
+    rows: Sequence[int],
+    mentions: Sequence[Sequence[WindowMention]],
+    pairs: Sequence[Sequence[tuple[int, int]]],
+) -> FloatArray:
+    """Of some windows (by row), the margin of each relation over the threshold class for each pair: [N, P, R]."""
+    assert bundle.relations is not None
     most_mentions = max(len(mentions[row]) for row in rows)
     most_pairs = max(len(pairs[row]) for row in rows)
     places = np.zeros((len(rows), most_mentions, 2), dtype=np.int64)
@@ -74,22 +97,13 @@ def relate(
         places[here, : len(mentions[row])] = [(m.span.first, m.span.last) for m in mentions[row]]
         types[here, : len(mentions[row])] = [m.type_index for m in mentions[row]]
         joined[here, : len(pairs[row])] = pairs[row]
+    words = tagged.words[rows]
     feed = {
-        "states": tagged.states[rows],
-        "words": tagged.batch.words[rows],
+        "states": tagged.states[rows, : words.max()],
+        "words": words,
         "mentions": places,
         "types": types,
         "pairs": joined,
     }
     (logits,) = bundle.relations.run(None, feed)
-    margins = logits[..., 1:] - logits[..., :1]
-    for here, row in enumerate(rows):
-        count = len(pairs[row])
-        passed = np.argwhere(margins[here, :count] > bundle.thresholds)
-        for pair, column in passed.tolist():
-            head, tail = pairs[row][pair]
-            name = bundle.relation_names[column]
-            if schema.allows(name, mentions[row][head].type, mentions[row][tail].type):
-                margin = float(margins[here, pair, column])
-                results[row].append(WindowRelation(head, name, tail, 1.0 / (1.0 + float(np.exp(-margin)))))
-    return results
+    return logits[..., 1:] - logits[..., :1]  # type: ignore[no-any-return]
