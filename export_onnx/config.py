@@ -24,8 +24,6 @@ import yaml
 
 #: Every so many examples one is dev, in a set that names no dev part.
 DEV_EVERY = 10
-#: Layers of the encoder as published.
-PUBLISHED = 6
 
 
 class ConfigError(ValueError):
@@ -101,8 +99,10 @@ class Recipe:
         reach: sentences that head and tail of a relation may be apart.
         start: the bundle that training begins from (a folder, from the config's own, or the name of one that ships);
             the encoder as published, without it.
-        depth: encoder layers, spread evenly over the published ones; fewer are faster and know less. With `start`, the
-            bundle's.
+        depth: encoder layers, spread evenly over those of `start` or the published ones; all of them, without it. Fewer
+            are faster and know less.
+        distil: weight of the loss that draws the states of each layer to those of the bundle under `start`
+            (`distillation`); for a lesser `depth`.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.
         reduce_range: weights of 7 bits instead of 8. CPUs without VNNI saturate where they add up products of 8 bits.
@@ -121,7 +121,8 @@ class Recipe:
     rename: Mapping[str, str] = field(default_factory=dict)
     reach: int = 1
     start: str | None = None
-    depth: int = PUBLISHED
+    depth: int | None = None
+    distil: float = 0.0
     seed: int = 13
     epochs: int = 8
     window: int = 128
@@ -159,10 +160,8 @@ def read_recipe(path: Path) -> Recipe:
     if not isinstance(renamed, dict):
         raise ConfigError(f"{path}: field 'rename': expected the new name of each relation")
     given["rename"] = {str(old): str(new) for old, new in renamed.items()}
-    if not 1 <= given.get("depth", PUBLISHED) <= PUBLISHED:
-        raise ConfigError(f"{path}: field 'depth': the encoder has {PUBLISHED} layers; take 1 to {PUBLISHED}")
-    if "depth" in given and "start" in given:
-        raise ConfigError(f"{path}: field 'depth': it is that of the bundle under 'start'; leave one of them out")
+    if given.get("distil") and "start" not in given:
+        raise ConfigError(f"{path}: field 'distil': there is no bundle to learn from; name one under 'start'")
     return Recipe(**given, path=path)
 
 

@@ -19,10 +19,11 @@ from tokenizers import Tokenizer
 
 from export_onnx import evaluation
 from export_onnx.architectures.crf import bio_labels
-from export_onnx.architectures.encoder import Encoder
+from export_onnx.architectures.encoder import Encoder, spread
 from export_onnx.card import write_card
 from export_onnx.config import ConfigError, Recipe, read_recipe
 from export_onnx.data import DataSet, joined_by, load, load_part
+from export_onnx.distillation import Teacher
 from export_onnx.documents import score_documents
 from export_onnx.examples import Example, LabelSpace
 from export_onnx.export import (
@@ -34,7 +35,7 @@ from export_onnx.export import (
     write_bundle,
 )
 from export_onnx.schema_files import schema_of_data
-from export_onnx.starting import Start, layers_of, read_start, start_from
+from export_onnx.starting import OWNER, Start, layers_of, read_start, start_from, thinned
 from export_onnx.training import Network, train
 from export_onnx.windows import TrainingWindow, windows_of
 from transforms.bundle import BUNDLES, RELATIONS, SCHEMA, Bundle, find_bundle, load_bundle
@@ -78,10 +79,12 @@ def prepare(config: Path, data: Path | None, seed: int | None = None) -> Prepare
     recipe = recipe if seed is None else replace(recipe, seed=seed)
     schema = _schema(recipe)
     sets, space = load(recipe, data or config.parent, schema)
-    start = None
-    if recipe.start is not None:
-        start = read_start(find_bundle(recipe.start, config.parent))
-        recipe = replace(recipe, depth=layers_of(start[1]))
+    start = None if recipe.start is None else read_start(find_bundle(recipe.start, config.parent))
+    layers = encoder_config()["num_hidden_layers"] if start is None else layers_of(start[1])
+    depth = layers if recipe.depth is None else recipe.depth
+    if not 1 <= depth <= layers:
+        raise ConfigError(f"{config}: field 'depth': the encoder has {layers} layers; take 1 to {layers}")
+    recipe = replace(recipe, depth=depth)
     return Prepared(recipe, sets, space, schema, load_tokenizer(str(encoder_folder() / "tokenizer.json")), start)
 
 
@@ -98,7 +101,7 @@ def build(config: Path, data: Path | None, work: Path, target: Path | None = Non
     network = _network(prepared)
     windows = [window for s in prepared.sets for e in s.train for window in prepared.windows(s.source.name, e)]
     curve = work / "curve.jsonl"
-    for epoch in train(prepared.recipe, network, windows, work):
+    for epoch in train(prepared.recipe, network, windows, work, _teacher(prepared)):
         # Kept beside the checkpoint: a resumed run goes on in the same file.
         rows = [] if epoch["epoch"] == 1 or not curve.exists() else curve.read_text(encoding="utf-8").splitlines()
         curve.write_text("\n".join([*rows, json.dumps(epoch)]) + "\n", encoding="utf-8")
@@ -149,14 +152,28 @@ def encoder_config() -> dict[str, Any]:
 def _network(prepared: Prepared) -> Network:
     torch.manual_seed(prepared.recipe.seed)
     published = encoder_config()
+    depth = prepared.recipe.depth
+    assert depth is not None  # `prepare` has seen to it
+    network = Network({**published, "num_hidden_layers": depth}, prepared.space)
     if prepared.start is not None:
         manifest, weights = prepared.start
-        network = Network({**published, "num_hidden_layers": layers_of(weights)}, prepared.space)
-        start_from(network, manifest, weights)
-        return network
-    network = Network({**published, "num_hidden_layers": prepared.recipe.depth}, prepared.space)
-    network.tagger.encoder.load_bert(load_file(encoder_folder() / "model.safetensors"), published["num_hidden_layers"])
+        start_from(network, manifest, thinned(weights, spread(depth, layers_of(weights))))
+    else:
+        weights = load_file(encoder_folder() / "model.safetensors")
+        network.tagger.encoder.load_bert(weights, published["num_hidden_layers"])
     return network
+
+
+def _teacher(prepared: Prepared) -> Teacher | None:
+    if prepared.start is None or not prepared.recipe.distil:
+        return None
+    _, weights = prepared.start
+    layers = layers_of(weights)
+    encoder = Encoder({**encoder_config(), "num_hidden_layers": layers}, len(SHAPES))
+    encoder.load_state_dict(
+        {name.removeprefix(OWNER): values for name, values in weights.items() if name.startswith(OWNER)}
+    )
+    return Teacher(encoder, spread(prepared.recipe.depth or layers, layers))
 
 
 def _finish(prepared: Prepared, network: Network, work: Path, target: Path | None) -> Path:

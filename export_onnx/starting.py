@@ -25,6 +25,8 @@ from transforms.bundle import RELATIONS, Manifest, check_task, find_bundle, veri
 _PREFIXES = {"model.onnx": "tagger.", RELATIONS: "relations."}
 #: A bundle's manifest, and its weights by the names of `Network.state_dict`.
 Start = tuple[Manifest, dict[str, Tensor]]
+#: What the names of the encoder's weights begin with.
+OWNER = "tagger.encoder."
 _LAYER = re.compile(r"tagger\.encoder\.layers\.(\d+)\.")
 
 
@@ -51,6 +53,19 @@ def read_start(bundle: str | Path) -> Start:
 def layers_of(weights: dict[str, Tensor]) -> int:
     """How many layers the encoder has."""
     return 1 + max(int(found[1]) for found in map(_LAYER.match, weights) if found)
+
+
+def thinned(weights: dict[str, Tensor], taken: Sequence[int]) -> dict[str, Tensor]:
+    """The weights with only the `taken` layers of the encoder, numbered anew."""
+    number = {str(theirs): ours for ours, theirs in enumerate(taken)}
+    found = {}
+    for name, values in weights.items():
+        layer = _LAYER.match(name)
+        if layer is None:
+            found[name] = values
+        elif layer[1] in number:
+            found[f"tagger.encoder.layers.{number[layer[1]]}.{name[layer.end() :]}"] = values
+    return found
 
 
 def start_from(network: Network, manifest: Manifest, weights: dict[str, Tensor]) -> None:

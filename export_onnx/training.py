@@ -19,6 +19,7 @@ from export_onnx.architectures.encoder import Encoder
 from export_onnx.architectures.relation_head import RelationHead
 from export_onnx.architectures.tagger import Tagger
 from export_onnx.config import Recipe
+from export_onnx.distillation import Teacher
 from export_onnx.examples import LabelSpace
 from export_onnx.windows import POSITIVE, TrainingBatch, TrainingWindow, batches, collate
 from transforms.features import SHAPES
@@ -35,17 +36,20 @@ class Network(nn.Module):
         self.relations = RelationHead(hidden, len(space.types), len(space.relations)) if space.relations else None
         self.space = space
 
-    def losses(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
-        """CRF loss a word, relation loss a pair."""
-        emissions, states = self.tagger(*batch.inputs)
+    def losses(self, batch: TrainingBatch, teacher: Teacher | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """CRF loss a word, relation loss a pair, distance from the teacher's states (0 without one)."""
+        *inputs, starts = batch.inputs
+        hidden = self.tagger.encoder.states(*inputs)
+        distance = teacher.distance(hidden, *inputs) if teacher else torch.zeros(())
+        emissions, states = self.tagger.read(hidden[-1], starts)
         widths = [1 + 2 * len(layer) for layer in self.space.layers]
         parts = zip(self.crfs, torch.split(emissions, widths, 2), torch.split(batch.allowed, widths, 2), strict=True)
         a_sequence = torch.stack([crf.loss(scores, allowed, batch.words) for crf, scores, allowed in parts]).sum()  # type: ignore[operator]
         tagging = a_sequence * len(batch.words) / batch.words.sum()
         if self.relations is None or not batch.real.any():
-            return tagging, torch.zeros(())
+            return tagging, torch.zeros(()), distance
         logits = self.relations(states, batch.words, batch.mentions, batch.types, batch.pairs)
-        return tagging, adaptive_threshold_loss(logits[batch.real], batch.targets[batch.real])
+        return tagging, adaptive_threshold_loss(logits[batch.real], batch.targets[batch.real]), distance
 
 
 def adaptive_threshold_loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -74,7 +78,9 @@ def epoch_windows(recipe: Recipe, windows: list[TrainingWindow], chooser: random
     return chosen
 
 
-def train(recipe: Recipe, network: Network, windows: list[TrainingWindow], work: Path) -> Iterator[dict[str, float]]:
+def train(
+    recipe: Recipe, network: Network, windows: list[TrainingWindow], work: Path, teacher: Teacher | None = None
+) -> Iterator[dict[str, float]]:
     """Train to the end, resuming from the last finished epoch in `work`; yields each epoch's mean losses."""
     torch.manual_seed(recipe.seed)
     chooser = random.Random(recipe.seed)
@@ -103,7 +109,8 @@ def train(recipe: Recipe, network: Network, windows: list[TrainingWindow], work:
             first = int(state["epoch"])
     for epoch in range(first, recipe.epochs):
         torch.manual_seed(recipe.seed + epoch)
-        means = _epoch(recipe, network, groups[epoch], optimizer, schedule, random.Random(recipe.seed + epoch), epoch)
+        chooser = random.Random(recipe.seed + epoch)
+        means = _epoch(recipe, network, groups[epoch], optimizer, schedule, chooser, epoch, teacher)
         state = {
             "recipe": repr(recipe),
             "epoch": epoch + 1,
@@ -125,19 +132,24 @@ def _epoch(
     schedule: torch.optim.lr_scheduler.LRScheduler,
     chooser: random.Random,
     epoch: int,
+    teacher: Teacher | None,
 ) -> dict[str, float]:
     network.train()
-    tagging_sum = relation_sum = 0.0
+    sums = torch.zeros(3)
     bar = tqdm(groups, desc=f"epoch {epoch + 1}/{recipe.epochs}", unit="batch", mininterval=5)
     for step, group in enumerate(bar, start=1):
-        tagging, relation = network.losses(collate(group, network.space, chooser, recase=recipe.recase))
+        batch = collate(group, network.space, chooser, recase=recipe.recase)
+        tagging, relation, distance = network.losses(batch, teacher)
+        loss = recipe.tagging_weight * tagging + recipe.relation_weight * relation + recipe.distil * distance
         optimizer.zero_grad()
-        (recipe.tagging_weight * tagging + recipe.relation_weight * relation).backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        tagging_sum += tagging.item()
-        relation_sum += relation.item()
+        sums += torch.stack([tagging, relation, distance]).detach()
         if step % 20 == 0:
-            bar.set_postfix(tagging=f"{tagging_sum / step:.3f}", relations=f"{relation_sum / step:.3f}")
-    return {"tagging_loss": tagging_sum / len(groups), "relation_loss": relation_sum / len(groups)}
+            names = ("tagging", "relations", "distance") if teacher else ("tagging", "relations")
+            bar.set_postfix({name: f"{value:.3f}" for name, value in zip(names, (sums / step).tolist(), strict=False)})
+    means = (sums / len(groups)).tolist()
+    found = dict(zip(("tagging_loss", "relation_loss", "distance"), means, strict=True))
+    return found if teacher else {name: value for name, value in found.items() if name != "distance"}

@@ -284,8 +284,6 @@ def config(folder: Path, content: object) -> Path:
     [
         ({**LEAST, "epoch": 3}, "unknown field 'epoch'; known are"),
         ({**LEAST, "epochs": "many"}, "field 'epochs': expected int"),
-        ({**LEAST, "depth": 7}, "field 'depth': the encoder has 6 layers; take 1 to 6"),
-        ({**LEAST, "depth": 3, "start": "enterprise"}, "field 'depth': it is that of the bundle under 'start'"),
         ({**LEAST, "layers": 3}, "field 'layers': expected lists of types, found 3"),
         ({"name": "mine", "version": 1}, "field 'data' is missing"),
         ({**LEAST, "data": []}, "list at least one data set"),

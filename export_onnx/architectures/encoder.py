@@ -74,24 +74,33 @@ class Encoder(nn.Module):
 
     def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor) -> Tensor:
         """Encode; `mask` is 1 where there is a subtoken."""
+        return self.states(ids, shapes, mask)[-1]
+
+    def states(self, ids: Tensor, shapes: Tensor, mask: Tensor) -> list[Tensor]:
+        """The hidden states [B, T, H] after each layer."""
         positions = self.positions.weight[: ids.shape[1]]
         x: Tensor = self.words(ids) + positions + self.token_type + self.shapes(shapes)
         x = self.dropout(self.norm(x))
         bias = (1.0 - mask[:, None, None, :].to(x.dtype)) * -1e4
+        found = []
         for layer in self.layers:
             x = layer(x, bias)
-        return x
+            found.append(x)
+        return found
 
     def load_bert(self, weights: dict[str, Tensor], published: int) -> None:
         """Take over the weights of a BERT checkpoint in Hugging Face's naming, of its `published` layers as many as
         there are here, evenly spread, the last among them."""
         own = self.state_dict()
-        depth = len(self.layers)
-        taken = [(layer + 1) * published // depth - 1 for layer in range(depth)]
-        for ours, theirs in bert_names(taken).items():
+        for ours, theirs in bert_names(spread(len(self.layers), published)).items():
             own[ours] = weights[theirs]
         own["token_type"] = weights["embeddings.token_type_embeddings.weight"][0]
         self.load_state_dict(own)
+
+
+def spread(depth: int, layers: int) -> list[int]:
+    """Which `depth` of so many layers to take: evenly spread, the last among them."""
+    return [(layer + 1) * layers // depth - 1 for layer in range(depth)]
 
 
 def bert_names(taken: Sequence[int]) -> dict[str, str]:

@@ -22,7 +22,10 @@ class Tagger(nn.Module):
 
     def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         """[B, T] ×3 and word starts [B, W] → emissions [B, W, L], word states [B, W, H]."""
-        hidden = self.encoder(ids, shapes, mask)
+        return self.read(self.encoder(ids, shapes, mask), starts)
+
+    def read(self, hidden: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden states [B, T, H] and word starts → the same."""
         index = starts[:, :, None].expand(-1, -1, hidden.shape[-1])
         states = torch.gather(hidden, 1, index)
         return self.emission(self.dropout(states)), states

@@ -1,0 +1,34 @@
+"""Distillation: a shallower encoder learns to have the hidden states of a deeper, trained one.
+
+The student begins with some of the teacher's layers; after each, its states are drawn to those that the teacher has
+after the same layer (Sun et al. 2019, patient knowledge distillation, eq. 7; of all subtokens, not of [CLS] alone). All
+heads read the last states, so that whatever the teacher's heads tell comes along, and no labels are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from export_onnx.architectures.encoder import Encoder
+
+
+class Teacher:
+    """A trained encoder, which stays as it is, and the layers of it that a student has."""
+
+    def __init__(self, encoder: Encoder, taken: Sequence[int]) -> None:
+        self._encoder = encoder.eval().requires_grad_(False)
+        self._taken = taken
+
+    def distance(self, states: Sequence[Tensor], ids: Tensor, shapes: Tensor, mask: Tensor) -> Tensor:
+        """Mean over the student's layers of the squared distance of its states [B, T, H] from the teacher's.
+
+        As a share of the variance of the teacher's own, so that no layer counts more for being wider spread.
+        """
+        with torch.no_grad():
+            wanted = self._encoder.states(ids, shapes, mask)
+        real = mask.bool()
+        pairs = [(state[real], wanted[layer][real]) for state, layer in zip(states, self._taken, strict=True)]
+        return torch.stack([(one - other).square().mean() / other.var() for one, other in pairs]).mean()

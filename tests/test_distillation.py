@@ -1,0 +1,106 @@
+"""Distillation: fewer layers that learn to have the states of more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install -e '.[train]'")
+
+from export_onnx.architectures.encoder import Encoder, spread  # noqa: E402
+from export_onnx.config import ConfigError  # noqa: E402
+from export_onnx.distillation import Teacher  # noqa: E402
+from export_onnx.recipes import build, prepare  # noqa: E402
+from export_onnx.starting import read_start, thinned  # noqa: E402
+from tests.training_data import write_training_data  # noqa: E402
+from transforms.extracting import extract  # noqa: E402
+
+SMALL = {
+    "hidden_size": 8,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "num_hidden_layers": 6,
+    "vocab_size": 20,
+    "max_position_embeddings": 16,
+}
+
+
+def test_layers_are_taken_evenly_and_the_last_is_among_them() -> None:
+    assert [spread(depth, 6) for depth in (1, 2, 3, 4, 6)] == [
+        [5],
+        [2, 5],
+        [1, 3, 5],
+        [0, 2, 3, 5],
+        [0, 1, 2, 3, 4, 5],
+    ]
+    weights = {f"tagger.encoder.layers.{layer}.norm.bias": torch.tensor(layer) for layer in range(6)}
+    kept = thinned({**weights, "tagger.emission.bias": torch.tensor(9)}, [1, 3, 5])
+    assert {name: int(value) for name, value in kept.items()} == {
+        "tagger.encoder.layers.0.norm.bias": 1,
+        "tagger.encoder.layers.1.norm.bias": 3,
+        "tagger.encoder.layers.2.norm.bias": 5,
+        "tagger.emission.bias": 9,
+    }
+
+
+def test_the_distance_is_that_of_real_subtokens_after_the_layers_taken() -> None:
+    torch.manual_seed(1)
+    encoder = Encoder(SMALL, 3).eval()
+    ids, shapes = torch.randint(1, 20, (2, 7)), torch.randint(0, 3, (2, 7))
+    mask = torch.tensor([[1] * 7, [1] * 4 + [0] * 3])
+    with torch.no_grad():
+        states = [encoder.states(ids, shapes, mask)[layer].clone() for layer in (1, 3, 5)]
+    teacher = Teacher(encoder, [1, 3, 5])
+    assert teacher.distance(states, ids, shapes, mask) == 0
+    states[0][1, 5] += 100.0  # padding
+    assert teacher.distance(states, ids, shapes, mask) == 0
+    shifted = [state + 1.0 for state in states]
+    real = [state[mask.bool()] for state in states]
+    wanted = sum(1.0 / state.var() for state in real) / 3
+    assert teacher.distance(shifted, ids, shapes, mask).item() == pytest.approx(wanted.item(), rel=1e-4)
+    with pytest.raises(ValueError, match="longer"):
+        teacher.distance(states[:2], ids, shapes, mask)
+
+
+def test_a_shallower_bundle_learns_from_the_one_it_begins_from(tmp_path: Path) -> None:
+    data = write_training_data(tmp_path)
+    config = {
+        "name": "shallow",
+        "version": 1,
+        "start": "enterprise",
+        "depth": 1,
+        "distil": 10,
+        "epochs": 2,
+        "warmup": 2,
+    }
+    config["data"] = [{"name": "ours", "format": "conll", "train": "btc/b.conll", "repeat": 20}]
+    path = data / "shallow.yaml"
+    path.write_text(yaml.safe_dump(config))
+    bundle = build(path, None, tmp_path / "work", tmp_path / "bundle")
+    first, last = (json.loads(line) for line in (tmp_path / "work" / "curve.jsonl").read_text().splitlines())
+    assert 0 < last["distance"] < first["distance"]
+    assert {name for name in read_start(bundle)[1] if ".layers." in name and "inner.bias" in name} == {
+        "tagger.encoder.layers.0.inner.bias"
+    }
+    (found,) = extract(["Ann Lee visited Rome."], bundle)
+    assert {mention.text for mention in found.resolved.analysis.mentions} <= {"Ann Lee", "Rome"}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"depth": 7}, "field 'depth': the encoder has 6 layers; take 1 to 6"),
+        ({"depth": 0, "start": "enterprise"}, "field 'depth': the encoder has 6 layers; take 1 to 6"),
+        ({"depth": 3, "distil": 1.0}, "field 'distil': there is no bundle to learn from; name one under 'start'"),
+    ],
+)
+def test_a_depth_that_cannot_be_is_refused(more: dict[str, object], message: str, tmp_path: Path) -> None:
+    write_training_data(tmp_path)
+    config = {"name": "mine", "version": 1, "data": [{"name": "ours", "format": "conll", "train": "btc/b.conll"}]}
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**config, **more}))
+    with pytest.raises(ConfigError, match=message):
+        prepare(path, None)
