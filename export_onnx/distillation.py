@@ -1,7 +1,7 @@
 """Distillation: a shallower encoder learns to have the hidden states of a deeper, trained one.
 
 The student begins with some of the teacher's layers; after each, its states are drawn to those that the teacher has
-after the same layer (Sun et al. 2019, patient knowledge distillation, eq. 7; of all subtokens, not of [CLS] alone). All
+after the same layer (after the patient distillation of Sun et al. 2019; of all subtokens, not of [CLS] alone). All
 heads read the last states, so that whatever the teacher's heads tell comes along, and no labels are needed.
 """
 
