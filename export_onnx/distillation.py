@@ -1,8 +1,9 @@
 """Distillation: a shallower encoder learns to have the hidden states of a deeper, trained one.
 
 The student begins with some of the teacher's layers; after each, its states are drawn to those that the teacher has
-after the same layer (after the patient distillation of Sun et al. 2019; of all subtokens, not of [CLS] alone). All
-heads read the last states, so that whatever the teacher's heads tell comes along, and no labels are needed.
+after the same layer (after the patient distillation of Sun et al. 2019; of all subtokens, not of [CLS] alone, and
+after the last layer of all words). All heads read the last states, so that whatever the teacher's heads tell comes
+along, and no labels are needed.
 """
 
 from __future__ import annotations
@@ -22,13 +23,22 @@ class Teacher:
         self._encoder = encoder.eval().requires_grad_(False)
         self._taken = taken
 
-    def distance(self, states: Sequence[Tensor], ids: Tensor, shapes: Tensor, mask: Tensor) -> Tensor:
-        """Mean over the student's layers of the squared distance of its states [B, T, H] from the teacher's.
+    def distance(
+        self, states: Sequence[Tensor], inputs: tuple[Tensor, Tensor, Tensor, Tensor], words: Tensor
+    ) -> Tensor:
+        """Mean over the student's layers of the squared distance of its states from the teacher's.
 
         As a share of the variance of the teacher's own, so that no layer counts more for being wider spread.
+
+        Args:
+            states: `Encoder.states` of the inputs: [B, T, H] after each layer, [B, W, H] after the last.
+            inputs: ids, shapes, mask [B, T], starts [B, W].
+            words: how many words each window has [B].
         """
         with torch.no_grad():
-            wanted = self._encoder.states(ids, shapes, mask)
-        real = mask.bool()
-        pairs = [(state[real], wanted[layer][real]) for state, layer in zip(states, self._taken, strict=True)]
+            wanted = self._encoder.states(*inputs)
+        *_, mask, starts = inputs
+        of_words = torch.arange(starts.shape[1]) < words[:, None]
+        real = [*[mask.bool()] * (len(self._taken) - 1), of_words]
+        pairs = [(s[own], wanted[layer][own]) for s, layer, own in zip(states, self._taken, real, strict=True)]
         return torch.stack([(one - other).square().mean() / other.var() for one, other in pairs]).mean()

@@ -38,10 +38,9 @@ class Network(nn.Module):
 
     def losses(self, batch: TrainingBatch, teacher: Teacher | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """CRF loss a word, relation loss a pair, distance from the teacher's states (0 without one)."""
-        *inputs, starts = batch.inputs
-        hidden = self.tagger.encoder.states(*inputs)
-        distance = teacher.distance(hidden, *inputs) if teacher else torch.zeros(())
-        emissions, states = self.tagger.read(hidden[-1], starts)
+        *lower, states = self.tagger.encoder.states(*batch.inputs)
+        distance = teacher.distance([*lower, states], batch.inputs, batch.words) if teacher else torch.zeros(())
+        emissions = self.tagger.emit(states)
         widths = [1 + 2 * len(layer) for layer in self.space.layers]
         parts = zip(self.crfs, torch.split(emissions, widths, 2), torch.split(batch.allowed, widths, 2), strict=True)
         a_sequence = torch.stack([crf.loss(scores, allowed, batch.words) for crf, scores, allowed in parts]).sum()  # type: ignore[operator]

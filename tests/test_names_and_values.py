@@ -4,7 +4,7 @@ import pytest
 
 from transforms.names import acronym, initials, is_short_organisation, is_short_person, name_key
 from transforms.patterns import company_end, pattern_mentions, street_span, title_end
-from transforms.values import normalise
+from transforms.values import date_value, normalise
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,22 @@ def test_values(kind: str, text: str, value: str) -> None:
     assert found.text == value
 
 
+@pytest.mark.parametrize(
+    "text", ["3 March 2024", "March 3, 2024", "March 3 , 2024", "may 2024", "3 Mar 2024", "Sep 30, 1999", "2024-03-04"]
+)
+def test_dates_that_say_all_of_themselves_are_what_dateparser_makes_of_them(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    date_value.cache_clear()
+    with monkeypatch.context() as without:
+        without.setattr("transforms.values._date_parsers", None)  # not asked
+        found = date_value(text)
+    date_value.cache_clear()
+    monkeypatch.setattr("transforms.values._PLAIN_DATES", ())
+    assert found is not None
+    assert date_value(text) == found
+
+
 def test_a_number_is_the_same_however_it_is_spaced() -> None:
     assert normalise("Number", "40  MV ZEEDUIN AURORA") == normalise("Number", "40 MV ZEEDUIN AURORA")
 
@@ -75,6 +91,7 @@ def test_a_number_is_the_same_however_it_is_spaced() -> None:
     [
         ("Date", "Monday"),
         ("Date", "3 March"),
+        ("Date", "31 February 2024"),
         ("Date", "thirty minutes"),  # of these the reader's own day would make a date
         ("Date", "yesterday"),
         ("Date", "the 14th of 2024"),

@@ -68,13 +68,25 @@ def _date_parsers() -> list[DateDataParser]:
     return [DateDataParser(languages=["en"], settings={**settings, "RELATIVE_BASE": day}) for day in _DAYS]
 
 
+#: Dates that say all of themselves, as `strptime` reads them, and how much of ISO 8601 they say. Most dates of reports
+#: are such, and dateparser, which reads all others, takes milliseconds for one.
+_PLAIN_DATES = (
+    ("%d %B %Y", 10), ("%B %d, %Y", 10), ("%B %Y", 7), ("%d %b %Y", 10), ("%b %d, %Y", 10), ("%Y-%m-%d", 10),
+)  # fmt: skip
+
+
 @lru_cache(maxsize=4096)
 def date_value(text: str) -> Value | None:
     """ISO 8601, cut to what the text says: 2024-03-14, 2024-03 or 2024. Numeric dates are read day first."""
     year = re.fullmatch(r"\s*((?:1[0-9]|20)\d\d)\s*", text)
     if year:
         return Value(year[1])
-    text = " ".join(text.split())
+    text = " ".join(text.split()).replace(" ,", ",")
+    if not any(map(str.isdecimal, text)):
+        return None  # there is no year in it
+    for form, said in _PLAIN_DATES:
+        with suppress(ValueError):
+            return Value(datetime.strptime(text, form).date().isoformat()[:said])
     one, other = _date_parsers()
     iso = _iso_date(one, text)
     return Value(iso) if iso is not None and iso == _iso_date(other, text) else None

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention (Vaswani et al. 2017). [B, T, H] → [B, T, H]."""
+    """Multi-head self-attention (Vaswani et al. 2017). [B, T, H], read by Q of its positions [B, Q, H] → [B, Q, H]."""
 
     def __init__(self, hidden: int, heads: int) -> None:
         super().__init__()
@@ -24,20 +24,20 @@ class Attention(nn.Module):
         self.query, self.key, self.value = (nn.Linear(hidden, hidden) for _ in range(3))
         self.out = nn.Linear(hidden, hidden)
 
-    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+    def forward(self, readers: Tensor, x: Tensor, bias: Tensor) -> Tensor:
         """Attend; `bias` [B, 1, 1, T] is added to the scores."""
 
         def split(y: Tensor) -> Tensor:
             return y.reshape(y.shape[0], y.shape[1], self.heads, self.size).transpose(1, 2)
 
-        query, key, value = split(self.query(x)), split(self.key(x)), split(self.value(x))
+        query, key, value = split(self.query(readers)), split(self.key(x)), split(self.value(x))
         weights = torch.softmax(query @ key.transpose(-1, -2) / math.sqrt(self.size) + bias, dim=-1)
         mixed = (weights @ value).transpose(1, 2)
-        return self.out(mixed.reshape(x.shape))  # type: ignore[no-any-return]
+        return self.out(mixed.reshape(readers.shape))  # type: ignore[no-any-return]
 
 
 class Layer(nn.Module):
-    """One post-norm transformer layer. [B, T, H] → [B, T, H]."""
+    """One post-norm transformer layer. [B, T, H] → [B, T, H], or of some positions alone [B, Q, H]."""
 
     def __init__(self, hidden: int, heads: int, inner: int, eps: float, dropout: float) -> None:
         super().__init__()
@@ -47,9 +47,10 @@ class Layer(nn.Module):
         self.norm = nn.LayerNorm(hidden, eps)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """Attention, then the feed-forward network, each with its residual."""
-        x = self.attention_norm(x + self.dropout(self.attention(x, bias)))
+    def forward(self, x: Tensor, bias: Tensor, positions: Tensor | None = None) -> Tensor:
+        """Attention, then the feed-forward network, each with its residual; for all, or for `positions` [B, Q]."""
+        readers = x if positions is None else pick(x, positions)
+        x = self.attention_norm(readers + self.dropout(self.attention(readers, x, bias)))
         inner = nn.functional.gelu(self.inner(x))
         return self.norm(x + self.dropout(self.outer(inner)))  # type: ignore[no-any-return]
 
@@ -76,17 +77,17 @@ class Encoder(nn.Module):
         """Encode; `mask` is 1 where there is a subtoken."""
         return self.states(ids, shapes, mask)[-1]
 
-    def states(self, ids: Tensor, shapes: Tensor, mask: Tensor) -> list[Tensor]:
-        """The hidden states [B, T, H] after each layer."""
+    def states(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor | None = None) -> list[Tensor]:
+        """The hidden states [B, T, H] after each layer; after the last, with `starts` [B, W], those alone."""
         positions = self.positions.weight[: ids.shape[1]]
         x: Tensor = self.words(ids) + positions + self.token_type + self.shapes(shapes)
         x = self.dropout(self.norm(x))
         bias = (1.0 - mask[:, None, None, :].to(x.dtype)) * -1e4
         found = []
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             x = layer(x, bias)
             found.append(x)
-        return found
+        return [*found, self.layers[-1](x, bias, starts)]
 
     def load_bert(self, weights: dict[str, Tensor], published: int) -> None:
         """Take over the weights of a BERT checkpoint in Hugging Face's naming, of its `published` layers as many as
@@ -96,6 +97,11 @@ class Encoder(nn.Module):
             own[ours] = weights[theirs]
         own["token_type"] = weights["embeddings.token_type_embeddings.weight"][0]
         self.load_state_dict(own)
+
+
+def pick(rows: Tensor, index: Tensor) -> Tensor:
+    """rows [B, M, D], index [B, P] → [B, P, D]."""
+    return torch.gather(rows, 1, index[:, :, None].expand(-1, -1, rows.shape[-1]))
 
 
 def spread(depth: int, layers: int) -> list[int]:

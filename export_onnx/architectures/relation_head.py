@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from export_onnx.architectures.encoder import pick
+
 
 class RelationHead(nn.Module):
     """Scores every relation for given pairs of mentions of a window: the graph `relations.onnx`.
@@ -38,14 +40,14 @@ class RelationHead(nn.Module):
         spans = self._pool(states, mentions[..., 0], mentions[..., 1], position)
         spans = self.dropout(spans + self.types(types))
         first, second = pairs[..., 0], pairs[..., 1]
-        head = torch.tanh(self.head(_pick(spans, first)))
-        tail = torch.tanh(self.tail(_pick(spans, second)))
+        head = pick(torch.tanh(self.head(spans)), first)
+        tail = pick(torch.tanh(self.tail(spans)), second)
         valid = position[None, None, :] < words[:, None, None]
         query = self.query(torch.cat([head, tail], dim=-1))
         weights = query @ self.key(states).transpose(1, 2) / math.sqrt(query.shape[-1])
         weights = torch.softmax(weights + (1.0 - valid.to(states.dtype)) * -1e4, dim=-1)
         context = torch.tanh(self.context(weights @ states))
-        a, b = _pick(mentions, first), _pick(mentions, second)
+        a, b = pick(mentions, first), pick(mentions, second)
         gap_start = torch.minimum(a[..., 1], b[..., 1])
         gap_end = torch.maximum(a[..., 0], b[..., 0])
         between = torch.tanh(self.between(self._pool(states, gap_start, gap_end, position)))
@@ -61,8 +63,3 @@ class RelationHead(nn.Module):
         inside = (position >= start[..., None]) & (position < end[..., None])
         weights = inside.to(states.dtype)
         return weights @ states / torch.clamp(weights.sum(-1, keepdim=True), min=1.0)
-
-
-def _pick(rows: Tensor, index: Tensor) -> Tensor:
-    """rows [B, M, D], index [B, P] → [B, P, D]."""
-    return torch.gather(rows, 1, index[:, :, None].expand(-1, -1, rows.shape[-1]))

@@ -5,7 +5,6 @@ Its label sequences are scored by `crf`, one a layer of labels.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from export_onnx.architectures.encoder import Encoder
@@ -22,10 +21,10 @@ class Tagger(nn.Module):
 
     def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         """[B, T] ×3 and word starts [B, W] → emissions [B, W, L], word states [B, W, H]."""
-        return self.read(self.encoder(ids, shapes, mask), starts)
+        # Only words are read: the last layer leaves out what else there is.
+        states = self.encoder.states(ids, shapes, mask, starts)[-1]
+        return self.emit(states), states
 
-    def read(self, hidden: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
-        """Hidden states [B, T, H] and word starts → the same."""
-        index = starts[:, :, None].expand(-1, -1, hidden.shape[-1])
-        states = torch.gather(hidden, 1, index)
-        return self.emission(self.dropout(states)), states
+    def emit(self, states: Tensor) -> Tensor:
+        """Word states [B, W, H] → emissions [B, W, L]."""
+        return self.emission(self.dropout(states))  # type: ignore[no-any-return]
