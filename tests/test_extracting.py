@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain, combinations, pairwise
 from pathlib import Path
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import SAMPLES
 from transforms.bundle import Bundle
 from transforms.extracting import extract
+from transforms.inference import StructureModelHandler, analyse
 from transforms.linking import Linker, make_linker
-from transforms.records import Structured
+from transforms.records import DeadLetter, Document, Structured
 from transforms.register import load_register
 from transforms.schema import Schema, parse_schema
+from transforms.segmenting import segment
 from transforms.sentence_encoder import SentenceEncoder
 from transforms.tagging import CALL, RECTANGLE, rectangles
 
@@ -47,6 +51,23 @@ def test_amounts_are_told_by_their_form_under_a_type_of_another_name(bundle: Bun
     (found,) = extract(["Acme Ltd paid EUR 4,200,000 for the yard."], bundle, joined)
     assert [(entity.type, entity.name, entity.value) for entity in found.resolved.entities] == [
         ("Amount", "EUR 4,200,000", None)  # two kinds in one type: names
+    ]
+
+
+def test_a_document_that_the_models_fail_on_costs_a_batch_no_other(bundle: Bundle, schema: Schema) -> None:
+    documents = [
+        segment(Document(str(number), f"text:{number}", "txt", "", "und", text), bundle.tokenizer, bundle.window)
+        for number, text in enumerate(TEXTS[:6])
+    ]
+    first = documents[2].windows[0]
+    unknown = replace(first, ids=np.full_like(first.ids, 10**6))  # no such subtoken
+    batch = [*documents[:2], replace(documents[2], windows=(unknown,)), *documents[3:]]
+    handler = StructureModelHandler("not loaded here", schema, threads=2)
+    found = [*handler.run_inference(batch, bundle)]
+    (dead,) = (result for result in found if isinstance(result, DeadLetter))
+    assert (dead.uri, dead.stage) == ("text:2", "analyse")
+    assert [result for result in found if result is not dead] == [
+        *analyse(bundle, schema, [*documents[:2], *documents[3:]])
     ]
 
 

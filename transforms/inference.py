@@ -241,17 +241,20 @@ class StructureModelHandler(ModelHandler[Segmented, "Analysis | DeadLetter", Bun
     ) -> Iterable[Analysis | DeadLetter]:
         """Analyse a batch; if that fails, each document by itself, so that one bad document harms no other."""
         begin = time.perf_counter()
-        with ThreadPoolExecutor(self._threads) as pool:
-            try:
-                return list(analyse(model, self._schema, batch, pool))
-            except Exception:
-                return [self._alone(model, document, pool) for document in batch]
-            finally:
-                add_seconds("analyse", time.perf_counter() - begin, len(batch))
-
-    def _alone(self, model: Bundle, document: Segmented, pool: ThreadPoolExecutor) -> Analysis | DeadLetter:
+        pool = ThreadPoolExecutor(self._threads)
         try:
-            return next(analyse(model, self._schema, [document], pool))
+            return list(analyse(model, self._schema, batch, pool))
+        except Exception:
+            pool.shutdown(cancel_futures=True)  # what has not begun
+            with ThreadPoolExecutor(self._threads) as other:
+                return list(other.map(lambda document: self._alone(model, document), batch))
+        finally:
+            pool.shutdown()
+            add_seconds("analyse", time.perf_counter() - begin, len(batch))
+
+    def _alone(self, model: Bundle, document: Segmented) -> Analysis | DeadLetter:
+        try:
+            return next(analyse(model, self._schema, [document]))
         except Exception as error:
             return letter("analyse", document.document, error)
 
