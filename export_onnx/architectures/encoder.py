@@ -73,9 +73,9 @@ class Encoder(nn.Module):
             for _ in range(config["num_hidden_layers"])
         )
 
-    def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor) -> Tensor:
-        """Encode; `mask` is 1 where there is a subtoken."""
-        return self.states(ids, shapes, mask)[-1]
+    def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor | None = None) -> Tensor:
+        """Encode; `mask` is 1 where there is a subtoken. With `starts` [B, W], of these subtokens alone [B, W, H]."""
+        return self.states(ids, shapes, mask, starts)[-1]
 
     def states(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor | None = None) -> list[Tensor]:
         """The hidden states [B, T, H] after each layer; after the last, with `starts` [B, W], those alone."""
@@ -100,8 +100,9 @@ class Encoder(nn.Module):
 
 
 def pick(rows: Tensor, index: Tensor) -> Tensor:
-    """rows [B, M, D], index [B, P] → [B, P, D]."""
-    return torch.gather(rows, 1, index[:, :, None].expand(-1, -1, rows.shape[-1]))
+    """rows [B, M, D], index [B, P] → [B, P, D]. As one table, so that the exported graph copies whole rows."""
+    first = torch.arange(rows.shape[0], device=rows.device)[:, None] * rows.shape[1]
+    return nn.functional.embedding(index + first, rows.flatten(0, 1))
 
 
 def spread(depth: int, layers: int) -> list[int]:

@@ -22,7 +22,7 @@ class Tagger(nn.Module):
     def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         """[B, T] ×3 and word starts [B, W] → emissions [B, W, L], word states [B, W, H]."""
         # Only words are read: the last layer leaves out what else there is.
-        states = self.encoder.states(ids, shapes, mask, starts)[-1]
+        states = self.encoder(ids, shapes, mask, starts)
         return self.emit(states), states
 
     def emit(self, states: Tensor) -> Tensor:
