@@ -176,7 +176,7 @@ def torch_pipeline(batch: int) -> Callable[[str], Run]:
         from safetensors.torch import load_file
         from transformers import AutoTokenizer, BertConfig, BertForTokenClassification, pipeline
 
-        from export_onnx.recipes import encoder_folder
+        from export_onnx.beginning import encoder_folder
 
         torch.set_num_threads(THREADS)
         folder = encoder_folder()

@@ -101,8 +101,10 @@ class Recipe:
             the encoder as published, without it.
         depth: encoder layers, spread evenly over those of `start` or the published ones; all of them, without it. Fewer
             are faster and know less.
+        heads, inner: attention heads and feed-forward units of each layer; those whose outputs vary most over the
+            training texts stay (`narrowing`), all of them without it. Better than less `depth` at the same speed.
         distil: weight of the loss that draws the states of each layer to those of the bundle under `start`
-            (`distillation`); for a lesser `depth`.
+            (`distillation`); for a smaller encoder.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.
         reduce_range: weights of 7 bits instead of 8. CPUs without VNNI saturate where they add up products of 8 bits.
@@ -122,6 +124,8 @@ class Recipe:
     reach: int = 1
     start: str | None = None
     depth: int | None = None
+    heads: int | None = None
+    inner: int | None = None
     distil: float = 0.0
     seed: int = 13
     epochs: int = 8
@@ -258,6 +262,8 @@ def checked(kind: type, row: object, place: str, hidden: Sequence[str] | set[str
     given = dict(row)
     plain: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "bool": bool, "str": (str, int)}
     for name, value in row.items():
+        if value is None and str(known[name].type).endswith(" | None"):
+            continue
         wanted = plain.get(str(known[name].type).removesuffix(" | None"))
         if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)):
             raise ConfigError(f"{place}: field {name!r}: expected {known[name].type}, found {value!r}")

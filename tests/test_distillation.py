@@ -14,7 +14,7 @@ from export_onnx.architectures.encoder import Encoder, spread  # noqa: E402
 from export_onnx.config import ConfigError  # noqa: E402
 from export_onnx.distillation import Teacher  # noqa: E402
 from export_onnx.recipes import build, prepare  # noqa: E402
-from export_onnx.starting import read_start, thinned  # noqa: E402
+from export_onnx.starting import read_start  # noqa: E402
 from tests.training_data import write_training_data  # noqa: E402
 from transforms.extracting import extract  # noqa: E402
 
@@ -36,14 +36,6 @@ def test_layers_are_taken_evenly_and_the_last_is_among_them() -> None:
         [0, 2, 3, 5],
         [0, 1, 2, 3, 4, 5],
     ]
-    weights = {f"tagger.encoder.layers.{layer}.norm.bias": torch.tensor(layer) for layer in range(6)}
-    kept = thinned({**weights, "tagger.emission.bias": torch.tensor(9)}, [1, 3, 5])
-    assert {name: int(value) for name, value in kept.items()} == {
-        "tagger.encoder.layers.0.norm.bias": 1,
-        "tagger.encoder.layers.1.norm.bias": 3,
-        "tagger.encoder.layers.2.norm.bias": 5,
-        "tagger.emission.bias": 9,
-    }
 
 
 def test_the_distance_is_that_of_real_subtokens_and_at_last_of_words_after_the_layers_taken() -> None:

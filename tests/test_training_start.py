@@ -10,9 +10,10 @@ import yaml
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install -e '.[train]'")
 
+from export_onnx.beginning import encoder_config  # noqa: E402
 from export_onnx.examples import LabelSpace  # noqa: E402
-from export_onnx.recipes import encoder_config, prepare  # noqa: E402
-from export_onnx.starting import Start, layers_of, read_start, start_from  # noqa: E402
+from export_onnx.recipes import prepare  # noqa: E402
+from export_onnx.starting import Start, read_start, start_from  # noqa: E402
 from export_onnx.training import Network  # noqa: E402
 from tests.training_data import write_training_data  # noqa: E402
 from transforms.bundle import SENTENCE_ENCODER, BundleError, load_bundle  # noqa: E402
@@ -31,7 +32,7 @@ def start() -> Start:
 def network(start: Start, *layers: tuple[str, ...], relations: tuple[str, ...] = ()) -> Network:
     manifest, weights = start
     torch.manual_seed(1)
-    made = Network({**encoder_config(), "num_hidden_layers": layers_of(weights)}, LabelSpace(layers, relations))
+    made = Network(encoder_config(start), LabelSpace(layers, relations))
     start_from(made, manifest, weights)
     return made.eval()
 
@@ -74,7 +75,7 @@ def test_a_config_names_what_it_begins_from(tmp_path: Path) -> None:
     (tmp_path / "enterprise").mkdir()  # no bundle: a work folder, say
     prepared = prepare(path, None)
     assert prepared.start is not None
-    assert prepared.recipe.depth == layers_of(prepared.start[1])
+    assert prepared.recipe.depth == encoder_config(prepared.start)["num_hidden_layers"]
     path.write_text(yaml.safe_dump({**config, "start": "enterprize"}))
     with pytest.raises(BundleError, match=r"enterprize: no manifest\.json"):
         prepare(path, None)

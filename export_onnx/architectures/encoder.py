@@ -9,7 +9,6 @@ the speed depends on.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +17,11 @@ from torch import Tensor, nn
 class Attention(nn.Module):
     """Multi-head self-attention (Vaswani et al. 2017). [B, T, H], read by Q of its positions [B, Q, H] → [B, Q, H]."""
 
-    def __init__(self, hidden: int, heads: int) -> None:
+    def __init__(self, hidden: int, heads: int, size: int) -> None:
         super().__init__()
-        self.heads, self.size = heads, hidden // heads
-        self.query, self.key, self.value = (nn.Linear(hidden, hidden) for _ in range(3))
-        self.out = nn.Linear(hidden, hidden)
+        self.heads, self.size = heads, size
+        self.query, self.key, self.value = (nn.Linear(hidden, heads * size) for _ in range(3))
+        self.out = nn.Linear(heads * size, hidden)
 
     def forward(self, readers: Tensor, x: Tensor, bias: Tensor) -> Tensor:
         """Attend; `bias` [B, 1, 1, T] is added to the scores."""
@@ -33,15 +32,16 @@ class Attention(nn.Module):
         query, key, value = split(self.query(readers)), split(self.key(x)), split(self.value(x))
         weights = torch.softmax(query @ key.transpose(-1, -2) / math.sqrt(self.size) + bias, dim=-1)
         mixed = (weights @ value).transpose(1, 2)
-        return self.out(mixed.reshape(readers.shape))  # type: ignore[no-any-return]
+        joined = mixed.reshape(mixed.shape[0], mixed.shape[1], self.heads * self.size)
+        return self.out(joined)  # type: ignore[no-any-return]
 
 
 class Layer(nn.Module):
     """One post-norm transformer layer. [B, T, H] → [B, T, H], or of some positions alone [B, Q, H]."""
 
-    def __init__(self, hidden: int, heads: int, inner: int, eps: float, dropout: float) -> None:
+    def __init__(self, hidden: int, heads: int, size: int, inner: int, eps: float, dropout: float) -> None:
         super().__init__()
-        self.attention = Attention(hidden, heads)
+        self.attention = Attention(hidden, heads, size)
         self.attention_norm = nn.LayerNorm(hidden, eps)
         self.inner, self.outer = nn.Linear(hidden, inner), nn.Linear(inner, hidden)
         self.norm = nn.LayerNorm(hidden, eps)
@@ -56,11 +56,16 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Subtokens and letter shapes [B, T] → hidden states [B, T, H]."""
+    """Subtokens and letter shapes [B, T] → hidden states [B, T, H].
+
+    Sizes as in Hugging Face's `config.json`; with a `head_size`, heads need not be as wide as H by their number.
+    """
 
     def __init__(self, config: dict[str, int], shapes: int, dropout: float = 0.1) -> None:
         super().__init__()
         hidden, eps = config["hidden_size"], float(config.get("layer_norm_eps", 1e-12))
+        heads = config["num_attention_heads"]
+        size = config.get("head_size", hidden // heads)
         self.words = nn.Embedding(config["vocab_size"], hidden)
         self.positions = nn.Embedding(config["max_position_embeddings"], hidden)
         self.token_type = nn.Parameter(torch.zeros(hidden))
@@ -69,7 +74,7 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(hidden, eps)
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(
-            Layer(hidden, config["num_attention_heads"], config["intermediate_size"], eps, dropout)
+            Layer(hidden, heads, size, config["intermediate_size"], eps, dropout)
             for _ in range(config["num_hidden_layers"])
         )
 
@@ -89,11 +94,10 @@ class Encoder(nn.Module):
             found.append(x)
         return [*found, self.layers[-1](x, bias, starts)]
 
-    def load_bert(self, weights: dict[str, Tensor], published: int) -> None:
-        """Take over the weights of a BERT checkpoint in Hugging Face's naming, of its `published` layers as many as
-        there are here, evenly spread, the last among them."""
+    def load_bert(self, weights: dict[str, Tensor]) -> None:
+        """Take over the weights of a BERT checkpoint in Hugging Face's naming."""
         own = self.state_dict()
-        for ours, theirs in bert_names(spread(len(self.layers), published)).items():
+        for ours, theirs in bert_names(len(self.layers)).items():
             own[ours] = weights[theirs]
         own["token_type"] = weights["embeddings.token_type_embeddings.weight"][0]
         self.load_state_dict(own)
@@ -110,8 +114,8 @@ def spread(depth: int, layers: int) -> list[int]:
     return [(layer + 1) * layers // depth - 1 for layer in range(depth)]
 
 
-def bert_names(taken: Sequence[int]) -> dict[str, str]:
-    """Our parameter names and those of a Hugging Face BERT checkpoint, of which these layers are `taken`."""
+def bert_names(layers: int) -> dict[str, str]:
+    """Our parameter names and those of a Hugging Face BERT checkpoint of so many layers."""
     names = {
         "words.weight": "embeddings.word_embeddings.weight",
         "positions.weight": "embeddings.position_embeddings.weight",
@@ -128,8 +132,8 @@ def bert_names(taken: Sequence[int]) -> dict[str, str]:
         "outer": "output.dense",
         "norm": "output.LayerNorm",
     }
-    for layer, source in enumerate(taken):
+    for layer in range(layers):
         for ours, theirs in parts.items():
             for kind in ("weight", "bias"):
-                names[f"layers.{layer}.{ours}.{kind}"] = f"encoder.layer.{source}.{theirs}.{kind}"
+                names[f"layers.{layer}.{ours}.{kind}"] = f"encoder.layer.{layer}.{theirs}.{kind}"
     return names

