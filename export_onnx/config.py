@@ -11,6 +11,7 @@ The least that is needed:
         dev: dev.jsonl           # without it, every tenth example of train
 
 Paths start from the config's own folder. What else may be set, and to what if it is not: `Recipe` and `Source`.
+A config that differs from another in a few fields says `like: other.yaml`, and sets those.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         ConfigError: it cannot be read, or a field is unknown, missing or of the wrong kind; says which.
     """
-    given = checked(Recipe, read_yaml(path), str(path), hidden={"path"})
+    given = checked(Recipe, _fields(path), str(path), hidden={"path"})
     given["data"] = read_sources(given["data"], path)
     names = [source.name for source in given["data"]]
     for source in given["data"]:
@@ -164,9 +165,21 @@ def read_recipe(path: Path) -> Recipe:
     if not isinstance(renamed, dict):
         raise ConfigError(f"{path}: field 'rename': expected the new name of each relation")
     given["rename"] = {str(old): str(new) for old, new in renamed.items()}
-    if given.get("distil") and "start" not in given:
+    if given.get("distil") and given.get("start") is None:
         raise ConfigError(f"{path}: field 'distil': there is no bundle to learn from; name one under 'start'")
     return Recipe(**given, path=path)
+
+
+def _fields(path: Path) -> object:
+    """What a config sets; where it is `like` another, that one's fields, and its own over them."""
+    row = read_yaml(path)
+    if not isinstance(row, dict) or "like" not in row:
+        return row
+    other = path.parent / str(row["like"])
+    shared = read_yaml(other)
+    if not isinstance(shared, dict) or "like" in shared:
+        raise ConfigError(f"{path}: field 'like': {other} sets no fields, or is like another itself; name a config")
+    return {**shared, **{name: value for name, value in row.items() if name != "like"}}
 
 
 def read_yaml(path: Path) -> object:

@@ -298,6 +298,20 @@ def test_a_broken_config_is_refused(content: object, message: str, tmp_path: Pat
         read_recipe(config(tmp_path, content))
 
 
+def test_a_config_like_another_sets_what_differs(tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump({**LEAST, "epochs": 3, "depth": 4, "window": 64}))
+    recipe = read_recipe(config(tmp_path, {"like": "other.yaml", "name": "ours", "epochs": 5, "depth": None}))
+    assert (recipe.name, recipe.version, recipe.epochs, recipe.depth, recipe.window) == ("ours", "1", 5, None, 64)
+    assert [source.name for source in recipe.data] == ["ours"]
+    for content in ([1], {"like": "config.yaml"}):
+        other.write_text(yaml.safe_dump(content))
+        with pytest.raises(ConfigError, match=r"config\.yaml: field 'like': .*other\.yaml sets no fields, or is like"):
+            read_recipe(config(tmp_path, {"like": "other.yaml"}))
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: cannot be read"):
+        read_recipe(config(tmp_path, {"like": "nowhere.yaml"}))
+
+
 def loaded(folder: Path, lines: str = JSONL, **fields: object) -> tuple[Recipe, list[Example], LabelSpace]:
     (folder / "a.jsonl").write_text("\n".join([lines] * 20))
     recipe = read_recipe(config(folder, {**LEAST, **fields}))
