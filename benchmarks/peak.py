@@ -68,8 +68,15 @@ def _rate(model: bytes, x: np.ndarray) -> float:
 
 
 def operations(bundle: Bundle, length: float) -> float:
-    """Operations a subtoken of the bundle's encoder (BERT, 6 layers, 384 wide), in texts of `length` subtokens."""
-    layers, hidden, inner = 6, 384, 1536
-    products = 4 * hidden * hidden + 2 * hidden * inner
-    attention = 2 * hidden * length
-    return 2 * layers * (products + attention)
+    """Operations a subtoken of the bundle's encoder, in texts of `length` subtokens: its products by int8 matrices, and
+    those of attention. (The last layer leaves out what is no first subtoken of a word; that is not deducted.)"""
+    graph = onnx.load(str(bundle.manifest.path / "model.onnx"), load_external_data=False).graph
+    shapes = {matrix.name: list(matrix.dims) for matrix in graph.initializer}
+    matrices = {
+        node.name: shapes[node.input[1]]
+        for node in graph.node
+        if node.op_type == "MatMulInteger" and "/layers." in node.name
+    }
+    products: int = sum(rows * columns for rows, columns in matrices.values())
+    attended: int = sum(columns for name, (_, columns) in matrices.items() if "/attention/query/" in name)
+    return 2 * (products + 2 * attended * length)

@@ -77,7 +77,10 @@ def fitted(recipe: Recipe, start: Start | None) -> Recipe:
 
 def make_network(recipe: Recipe, space: LabelSpace) -> Network:
     """An untrained network of a fitted recipe's sizes."""
-    return Network(encoder_config() | {theirs: getattr(recipe, n) for n, (theirs, _) in _SIZES.items()}, space)
+    config = encoder_config() | {theirs: getattr(recipe, name) for name, (theirs, _) in _SIZES.items()}
+    if recipe.distil:
+        config["hidden_dropout_prob"] = 0.0  # its noise alone is as far from a teacher as a student is
+    return Network(config, space)
 
 
 def begin(network: Network, recipe: Recipe, start: Start | None, windows: Sequence[TrainingWindow]) -> None:

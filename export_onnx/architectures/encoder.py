@@ -9,6 +9,8 @@ the speed depends on.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,9 +63,10 @@ class Encoder(nn.Module):
     Sizes as in Hugging Face's `config.json`; with a `head_size`, heads need not be as wide as H by their number.
     """
 
-    def __init__(self, config: dict[str, int], shapes: int, dropout: float = 0.1) -> None:
+    def __init__(self, config: Mapping[str, Any], shapes: int) -> None:
         super().__init__()
         hidden, eps = config["hidden_size"], float(config.get("layer_norm_eps", 1e-12))
+        dropout = float(config.get("hidden_dropout_prob", 0.1))
         heads = config["num_attention_heads"]
         size = config.get("head_size", hidden // heads)
         self.words = nn.Embedding(config["vocab_size"], hidden)
