@@ -92,6 +92,8 @@ def test_a_number_is_the_same_however_it_is_spaced() -> None:
         ("Date", "Monday"),
         ("Date", "3 March"),
         ("Date", "31 February 2024"),
+        ("Date", "the 1960s"),
+        ("Date", "45"),  # an age, a year of the first century
         ("Date", "thirty minutes"),  # of these the reader's own day would make a date
         ("Date", "yesterday"),
         ("Date", "the 14th of 2024"),

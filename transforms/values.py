@@ -68,6 +68,8 @@ def _date_parsers() -> list[DateDataParser]:
     return [DateDataParser(languages=["en"], settings={**settings, "RELATIVE_BASE": day}) for day in _DAYS]
 
 
+#: What may hold a year: four digits that are no decade, or two numbers (12/5/25). One of two digits may be an age.
+_MAYBE_YEAR = re.compile(r"\d{4}(?!s\b)|\d.*\D\d")
 #: Dates that say all of themselves, as `strptime` reads them, and how much of ISO 8601 they say. Most dates of reports
 #: are such, and dateparser, which reads all others, takes milliseconds for one.
 _PLAIN_DATES = (
@@ -82,8 +84,8 @@ def date_value(text: str) -> Value | None:
     if year:
         return Value(year[1])
     text = " ".join(text.split()).replace(" ,", ",")
-    if not any(map(str.isdecimal, text)):
-        return None  # there is no year in it
+    if not _MAYBE_YEAR.search(text):
+        return None
     for form, said in _PLAIN_DATES:
         with suppress(ValueError):
             return Value(datetime.strptime(text, form).date().isoformat()[:said])
