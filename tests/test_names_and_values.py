@@ -53,6 +53,7 @@ def test_short_forms() -> None:
         ("Date", "3 March 2024", "2024-03-03"),
         ("Date", "March 2024", "2024-03"),
         ("Date", "1987", "1987"),
+        ("Date", "Sept 98", "1998-09"),
         ("Date", "03/04/2024", "2024-04-03"),
         ("Number", "1,200 tonnes", "1200 tonne"),
         ("Number", "42 %", "42 percentage"),
@@ -94,6 +95,7 @@ def test_a_number_is_the_same_however_it_is_spaced() -> None:
         ("Date", "31 February 2024"),
         ("Date", "the 1960s"),
         ("Date", "45"),  # an age, a year of the first century
+        ("Date", "AD 51"),
         ("Date", "thirty minutes"),  # of these the reader's own day would make a date
         ("Date", "yesterday"),
         ("Date", "the 14th of 2024"),

@@ -68,8 +68,9 @@ def _date_parsers() -> list[DateDataParser]:
     return [DateDataParser(languages=["en"], settings={**settings, "RELATIVE_BASE": day}) for day in _DAYS]
 
 
-#: What may hold a year: four digits that are no decade, or two numbers (12/5/25). One of two digits may be an age.
-_MAYBE_YEAR = re.compile(r"\d{4}(?!s\b)|\d.*\D\d")
+#: What may hold a year: four digits that are no decade, two numbers (12/5/25), '98, May 98. Two digits alone, or with
+#: "AD", say no century of ours.
+_MAYBE_YEAR = re.compile(r"\d{4}(?!s\b)|\d.*\D\d|['’]\d\d\b|[a-z]{2}\.? [4-9]\d\b")
 #: Dates that say all of themselves, as `strptime` reads them, and how much of ISO 8601 they say. Most dates of reports
 #: are such, and dateparser, which reads all others, takes milliseconds for one.
 _PLAIN_DATES = (
