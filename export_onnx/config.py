@@ -105,7 +105,7 @@ class Recipe:
         heads, inner: attention heads and feed-forward units of each layer; those whose outputs vary most over the
             training texts stay (`narrowing`), all of them without it. Better than less `depth` at the same speed.
         distil: weight of the loss that draws the states of each layer to those of the bundle under `start`
-            (`distillation`); for a smaller encoder.
+            (`distillation`), and no dropout in its encoder; for a smaller one.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.
         reduce_range: weights of 7 bits instead of 8. CPUs without VNNI saturate where they add up products of 8 bits.

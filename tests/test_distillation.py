@@ -11,6 +11,7 @@ import yaml
 torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install -e '.[train]'")
 
 from export_onnx.architectures.encoder import Encoder, spread  # noqa: E402
+from export_onnx.beginning import begin, make_network  # noqa: E402
 from export_onnx.config import ConfigError  # noqa: E402
 from export_onnx.distillation import Teacher  # noqa: E402
 from export_onnx.recipes import build, prepare  # noqa: E402
@@ -36,6 +37,21 @@ def test_layers_are_taken_evenly_and_the_last_is_among_them() -> None:
         [0, 2, 3, 5],
         [0, 1, 2, 3, 4, 5],
     ]
+
+
+def test_training_begins_with_the_layers_that_are_taken(tmp_path: Path) -> None:
+    write_training_data(tmp_path)
+    config = {"name": "mine", "version": 1, "start": "enterprise", "depth": 3}
+    config["data"] = [{"name": "ours", "format": "conll", "train": "btc/b.conll"}]
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(config))
+    prepared = prepare(path, None)
+    assert prepared.start is not None
+    network = make_network(prepared.recipe, prepared.space)
+    begin(network, prepared.recipe, prepared.start, [])
+    for layer, theirs in zip(network.tagger.encoder.layers, (1, 3, 5), strict=True):
+        wanted = prepared.start[1][f"tagger.encoder.layers.{theirs}.attention.query.weight"]
+        assert torch.equal(layer.attention.query.weight, wanted)
 
 
 def test_the_distance_is_that_of_real_subtokens_and_at_last_of_words_after_the_layers_taken() -> None:

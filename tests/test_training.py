@@ -33,7 +33,7 @@ from transforms.bundle import load_bundle  # noqa: E402
 from transforms.extracting import extract  # noqa: E402
 from transforms.schema import load_schema  # noqa: E402
 
-ENTERPRISE = ROOT / "export_onnx" / "configs" / "enterprise.yaml"
+ENTERPRISE = ROOT / "export_onnx" / "configs" / "enterprise-wide.yaml"
 
 
 def test_crf_loss_marginalises_over_what_the_annotation_leaves_open() -> None:

@@ -131,12 +131,13 @@ def _with_forms(
     tagged as, and a person's title is no part of the name. What was tagged beside it gives way to what belongs to it.
     """
     found, parts = [], set[WordSpan]()
+    numeric = {labels.get("Number"), labels.get("Date")}  # what a house's number and a postcode are taken for
     for span in spans:
         formed = _formed(text, window, span, labels) if span not in parts else span
         if formed != span:
             # What lies inside the span itself is of another layer, and stays.
             beside = [s for s in spans if _overlap(s, formed) and not _overlap(s, span)]
-            if all(_inside(s, formed) or s.label == labels.get("Number") for s in beside):
+            if all(_inside(s, formed) or s.label in numeric for s in beside):
                 span = formed
                 parts.update(beside)
         found.append(span)
