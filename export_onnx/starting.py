@@ -27,7 +27,7 @@ _PREFIXES = {"model.onnx": "tagger.", RELATIONS: "relations."}
 Start = tuple[Manifest, dict[str, Tensor]]
 #: What the names of the encoder's weights begin with.
 OWNER = "tagger.encoder."
-_LAYER = re.compile(r"tagger\.encoder\.layers\.(\d+)\.")
+_LAYER = re.compile(rf"{re.escape(OWNER)}layers\.(\d+)\.")
 
 
 def read_start(bundle: str | Path) -> Start:

@@ -38,8 +38,9 @@ class Network(nn.Module):
 
     def losses(self, batch: TrainingBatch, teacher: Teacher | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """CRF loss a word, relation loss a pair, distance from the teacher's states (0 without one)."""
-        *lower, states = self.tagger.encoder.states(*batch.inputs)
-        distance = teacher.distance([*lower, states], batch.inputs, batch.words) if teacher else torch.zeros(())
+        hidden = self.tagger.encoder.states(*batch.inputs)
+        distance = teacher.distance(hidden, batch.inputs, batch.words) if teacher else torch.zeros(())
+        states = hidden[-1]
         emissions = self.tagger.emit(states)
         widths = [1 + 2 * len(layer) for layer in self.space.layers]
         parts = zip(self.crfs, torch.split(emissions, widths, 2), torch.split(batch.allowed, widths, 2), strict=True)
@@ -149,6 +150,6 @@ def _epoch(
         if step % 20 == 0:
             names = ("tagging", "relations", "distance") if teacher else ("tagging", "relations")
             bar.set_postfix({name: f"{value:.3f}" for name, value in zip(names, (sums / step).tolist(), strict=False)})
-    means = (sums / len(groups)).tolist()
-    found = dict(zip(("tagging_loss", "relation_loss", "distance"), means, strict=True))
-    return found if teacher else {name: value for name, value in found.items() if name != "distance"}
+    tagging_loss, relation_loss, distance_mean = (sums / len(groups)).tolist()
+    means = {"tagging_loss": tagging_loss, "relation_loss": relation_loss}
+    return means | {"distance": distance_mean} if teacher else means

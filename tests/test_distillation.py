@@ -12,21 +12,11 @@ torch = pytest.importorskip("torch", reason="the training extra is not installed
 
 from export_onnx.architectures.encoder import Encoder, spread  # noqa: E402
 from export_onnx.beginning import begin, make_network  # noqa: E402
-from export_onnx.config import ConfigError  # noqa: E402
 from export_onnx.distillation import Teacher  # noqa: E402
 from export_onnx.recipes import build, prepare  # noqa: E402
 from export_onnx.starting import read_start  # noqa: E402
-from tests.training_data import write_training_data  # noqa: E402
+from tests.training_data import SMALL_ENCODER, write_training_data  # noqa: E402
 from transforms.extracting import extract  # noqa: E402
-
-SMALL = {
-    "hidden_size": 8,
-    "num_attention_heads": 2,
-    "intermediate_size": 16,
-    "num_hidden_layers": 6,
-    "vocab_size": 20,
-    "max_position_embeddings": 16,
-}
 
 
 def test_layers_are_taken_evenly_and_the_last_is_among_them() -> None:
@@ -56,7 +46,7 @@ def test_training_begins_with_the_layers_that_are_taken(tmp_path: Path) -> None:
 
 def test_the_distance_is_that_of_real_subtokens_and_at_last_of_words_after_the_layers_taken() -> None:
     torch.manual_seed(1)
-    encoder = Encoder(SMALL, 3).eval()
+    encoder = Encoder(SMALL_ENCODER, 3).eval()
     ids, shapes = torch.randint(1, 20, (2, 7)), torch.randint(0, 3, (2, 7))
     mask = torch.tensor([[1] * 7, [1] * 4 + [0] * 3])
     inputs, words = (ids, shapes, mask, torch.tensor([[1, 3, 4], [1, 2, 0]])), torch.tensor([3, 2])
@@ -77,7 +67,7 @@ def test_the_distance_is_that_of_real_subtokens_and_at_last_of_words_after_the_l
 
 def test_the_last_layer_reads_for_words_alone_what_it_reads_for_all() -> None:
     torch.manual_seed(1)
-    encoder = Encoder(SMALL, 3).eval()
+    encoder = Encoder(SMALL_ENCODER, 3).eval()
     ids, starts = torch.randint(1, 20, (2, 7)), torch.tensor([[1, 3, 4], [1, 2, 0]])
     *lower, words = encoder.states(ids, ids % 3, torch.ones_like(ids), starts)
     *whole, every = encoder.states(ids, ids % 3, torch.ones_like(ids))
@@ -107,20 +97,3 @@ def test_a_shallower_bundle_learns_from_the_one_it_begins_from(tmp_path: Path) -
     assert {name for name in learned if ".layers." in name} == {name for name in known if ".layers.0." in name}
     (found,) = extract(["Ann Lee visited Rome."], bundle)
     assert {mention.text for mention in found.resolved.analysis.mentions} <= {"Ann Lee", "Rome"}
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ({"depth": 7}, "field 'depth': the encoder has 6 layers; take 1 to 6"),
-        ({"depth": 0, "start": "enterprise"}, "field 'depth': the encoder has 6 layers; take 1 to 6"),
-        ({"depth": 3, "distil": 1.0}, "field 'distil': there is no bundle to learn from; name one under 'start'"),
-    ],
-)
-def test_a_depth_that_cannot_be_is_refused(more: dict[str, object], message: str, tmp_path: Path) -> None:
-    write_training_data(tmp_path)
-    config = {"name": "mine", "version": 1, "data": [{"name": "ours", "format": "conll", "train": "btc/b.conll"}]}
-    path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump({**config, **more}))
-    with pytest.raises(ConfigError, match=message):
-        prepare(path, None)

@@ -15,18 +15,10 @@ from export_onnx.config import ConfigError  # noqa: E402
 from export_onnx.narrowing import narrow  # noqa: E402
 from export_onnx.recipes import build, prepare  # noqa: E402
 from export_onnx.starting import read_start  # noqa: E402
-from tests.training_data import write_training_data  # noqa: E402
+from tests.training_data import SMALL_ENCODER, write_training_data  # noqa: E402
 from transforms.extracting import extract  # noqa: E402
 
-SMALL = {
-    "hidden_size": 8,
-    "num_attention_heads": 4,
-    "head_size": 2,
-    "intermediate_size": 16,
-    "num_hidden_layers": 2,
-    "vocab_size": 20,
-    "max_position_embeddings": 16,
-}
+SMALL = {**SMALL_ENCODER, "num_attention_heads": 4, "head_size": 2, "num_hidden_layers": 2}
 
 
 def _encoder() -> Encoder:
@@ -83,16 +75,19 @@ def test_a_recipe_s_sizes_are_those_of_its_bundle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "message"),
+    ("more", "message"),
     [
+        ({"depth": 7}, "field 'depth': the encoder has 6 layers; take 1 to 6"),
+        ({"depth": 0, "start": "enterprise"}, "field 'depth': the encoder has 6 layers; take 1 to 6"),
         ({"heads": 13}, "field 'heads': the encoder has 12 attention heads a layer; take 1 to 12"),
         ({"inner": 0}, "field 'inner': the encoder has 1536 feed-forward units a layer; take 1 to 1536"),
+        ({"depth": 3, "distil": 1.0}, "field 'distil': there is no bundle to learn from; name one under 'start'"),
     ],
 )
-def test_a_size_that_cannot_be_is_refused(size: dict[str, int], message: str, tmp_path: Path) -> None:
+def test_a_size_that_cannot_be_is_refused(more: dict[str, object], message: str, tmp_path: Path) -> None:
     write_training_data(tmp_path)
     config = {"name": "mine", "version": 1, "data": [{"name": "ours", "format": "conll", "train": "btc/b.conll"}]}
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump({**config, **size}))
+    path.write_text(yaml.safe_dump({**config, **more}))
     with pytest.raises(ConfigError, match=message):
         prepare(path, None)

@@ -26,6 +26,17 @@ _GUM = (
 )
 
 
+#: The sizes of an encoder that takes no time.
+SMALL_ENCODER = {
+    "hidden_size": 8,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "num_hidden_layers": 6,
+    "vocab_size": 20,
+    "max_position_embeddings": 16,
+}
+
+
 def write_training_data(root: Path) -> Path:
     """Write every set of the default bundle's config."""
     _redocred(root / "redocred")
