@@ -45,7 +45,7 @@ def encoder_config(start: Start | None = None) -> dict[str, Any]:
     """The sizes of the encoder as published, or of the bundle that training begins from."""
     content: dict[str, Any] = json.loads((encoder_folder() / "config.json").read_text(encoding="utf-8"))
     content["head_size"] = content["hidden_size"] // content["num_attention_heads"]
-    return content if start is None else content | sizes_of(start[1], content["head_size"])
+    return content if start is None else content | sizes_of(*start, content["head_size"])
 
 
 def given_encoder(start: Start | None = None) -> Encoder:
@@ -63,7 +63,7 @@ def fitted(recipe: Recipe, start: Start | None) -> Recipe:
     """The recipe with all sizes of its encoder filled in.
 
     Raises:
-        ConfigError: a size is more than what training begins with has.
+        ConfigError: a size is more than what training begins with has, or a layer is none of those that there are.
     """
     given = encoder_config(start)
     found: dict[str, Any] = {}
@@ -72,12 +72,30 @@ def fitted(recipe: Recipe, start: Start | None) -> Recipe:
         found[name] = most if wanted is None else wanted
         if not 1 <= found[name] <= most:
             raise ConfigError(f"{recipe.path}: field {name!r}: the encoder has {most} {what}; take 1 to {most}")
-    return replace(recipe, **found)
+    return replace(recipe, **found, **_reading(recipe, given, found["depth"]))
+
+
+def _reading(recipe: Recipe, given: dict[str, Any], depth: int) -> dict[str, Any]:
+    """From which of `depth` layers on the encoder reads less."""
+    merge, settle = recipe.merge, recipe.settle
+    if merge is None:
+        merge = min(given.get("merge") or depth, depth)
+    if settle is None and (given.get("settle") or depth) < depth:
+        settle = given["settle"]
+    if not 1 <= merge <= depth:
+        raise ConfigError(f"{recipe.path}: field 'merge': there are {depth} layers; take one of 1 to {depth}")
+    if settle is not None and not merge <= settle < depth:
+        raise ConfigError(
+            f"{recipe.path}: field 'settle': {settle} is not from {merge} (where subtokens are merged) to {depth - 1} "
+            "(the last layer but one); take one that is, with 'merge' at an earlier one if there is none"
+        )
+    return {"merge": merge, "settle": settle}
 
 
 def make_network(recipe: Recipe, space: LabelSpace) -> Network:
     """An untrained network of a fitted recipe's sizes."""
     config = encoder_config() | {theirs: getattr(recipe, name) for name, (theirs, _) in _SIZES.items()}
+    config |= {"merge": recipe.merge, "settle": recipe.settle}
     if recipe.distil:
         config["hidden_dropout_prob"] = 0.0  # its noise alone is as far from a teacher as a student is
     return Network(config, space)
@@ -97,7 +115,9 @@ def begin(network: Network, recipe: Recipe, start: Start | None, windows: Sequen
         groups = (chosen[first : first + _TOGETHER] for first in range(0, len(chosen), _TOGETHER))
         batches = (collate(group, network.space, random.Random(0)).inputs[:3] for group in groups)
         narrow(encoder, batches, recipe.heads, recipe.inner)
-    network.tagger.encoder.load_state_dict(encoder.state_dict())
+    own = network.tagger.encoder.state_dict()
+    own |= {name: values for name, values in encoder.state_dict().items() if name in own}  # one may settle, one not
+    network.tagger.encoder.load_state_dict(own)
 
 
 def make_teacher(recipe: Recipe, start: Start | None) -> Teacher | None:

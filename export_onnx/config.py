@@ -104,6 +104,10 @@ class Recipe:
             are faster and know less.
         heads, inner: attention heads and feed-forward units of each layer; those whose outputs vary most over the
             training texts stay (`narrowing`), all of them without it. Better than less `depth` at the same speed.
+        merge: the layer that reads all subtokens for the last time, and writes the first of each word; hardly changes
+            what comes out. That of `start` or the last, without it.
+        settle: the layer, not before `merge`, after which words that are surely in no mention stay as they are, while
+            the later ones read on for the others (`settling`). That of `start` or none, without it.
         distil: weight of the loss that draws the states of each layer to those of the bundle under `start`
             (`distillation`), and no dropout in its encoder; for a smaller one.
         recase: share of windows that are read as if in capitals or in small letters.
@@ -127,6 +131,8 @@ class Recipe:
     depth: int | None = None
     heads: int | None = None
     inner: int | None = None
+    merge: int | None = None
+    settle: int | None = None
     distil: float = 0.0
     seed: int = 13
     epochs: int = 8

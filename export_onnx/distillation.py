@@ -1,9 +1,8 @@
 """Distillation: a shallower encoder learns to have the hidden states of a deeper, trained one.
 
 The student begins with some of the teacher's layers; after each, its states are drawn to those that the teacher has
-after the same layer (after the patient distillation of Sun et al. 2019; of all subtokens, not of [CLS] alone, and
-after the last layer of all words). All heads read the last states, so that whatever the teacher's heads tell comes
-along, and no labels are needed.
+after the same layer (after the patient distillation of Sun et al. 2019; of all words, not of [CLS] alone). All heads
+read the last states, so that whatever the teacher's heads tell comes along, and no labels are needed.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from export_onnx.architectures.encoder import Encoder
+from export_onnx.architectures.encoder import Encoder, WordStates
 
 
 class Teacher:
@@ -23,22 +22,18 @@ class Teacher:
         self._encoder = encoder.eval().requires_grad_(False)
         self._taken = taken
 
-    def distance(
-        self, states: Sequence[Tensor], inputs: tuple[Tensor, Tensor, Tensor, Tensor], words: Tensor
-    ) -> Tensor:
-        """Mean over the student's layers of the squared distance of its states from the teacher's.
+    def distance(self, states: WordStates, inputs: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        """Mean over the student's layers of the squared distance of its states from the teacher's, of words it read.
 
         As a share of the variance of the teacher's own, so that no layer counts more for being wider spread.
 
         Args:
-            states: `Encoder.states` of the inputs: [B, T, H] after each layer, [B, W, H] after the last.
+            states: what the student makes of the inputs.
             inputs: ids, shapes, mask [B, T], starts [B, W].
-            words: how many words each window has [B].
         """
         with torch.no_grad():
-            wanted = self._encoder.states(*inputs)
-        *_, mask, starts = inputs
-        of_words = torch.arange(starts.shape[1]) < words[:, None]
-        real = [*[mask.bool()] * (len(self._taken) - 1), of_words]
-        pairs = [(s[own], wanted[layer][own]) for s, layer, own in zip(states, self._taken, real, strict=True)]
+            wanted = self._encoder.word_states(*inputs).after
+        pairs = [
+            (s[own], wanted[layer][own]) for s, own, layer in zip(states.after, states.read, self._taken, strict=True)
+        ]
         return torch.stack([(one - other).square().mean() / other.var() for one, other in pairs]).mean()

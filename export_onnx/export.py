@@ -35,12 +35,20 @@ class ParityError(RuntimeError):
 def export_tagger(network: Network, path: Path) -> None:
     """`model.onnx`, fp32: ids, shapes, mask [B, T], starts [B, W] → emissions [B, W, L], states [B, W, H]."""
     tagger = network.tagger.eval()
-    ids = torch.randint(5, 1000, (2, 12))
-    starts = torch.arange(9).repeat(2, 1)
-    inputs = (ids, torch.ones_like(ids), torch.ones_like(ids), starts)
     tokens, words = {0: "B", 1: "T"}, {0: "B", 1: "W"}
     names = {"ids": tokens, "shapes": tokens, "mask": tokens, "starts": words, "emissions": words, "states": words}
-    _export(tagger, inputs, path, ["ids", "shapes", "mask", "starts"], ["emissions", "states"], names)
+    # How many words are read on for depends on them: what is traced with some has to hold with others.
+    samples = [_windows(2, 12, 9), _windows(3, 40, 25)]
+    _export(tagger, samples, path, ["ids", "shapes", "mask", "starts"], ["emissions", "states"], names)
+
+
+def _windows(count: int, subtokens: int, words: int) -> tuple[Tensor, ...]:
+    """ids, shapes, mask [B, T], starts [B, W] of windows, the last of which is half as long as the others."""
+    ids = torch.randint(5, 1000, (count, subtokens))
+    mask, starts = torch.ones_like(ids), torch.arange(1, words + 1).repeat(count, 1)
+    mask[-1, subtokens // 2 :] = 0
+    starts[-1, words // 2 :] = 0
+    return ids, torch.ones_like(ids), mask, starts
 
 
 def export_relations(head: RelationHead, path: Path) -> None:
@@ -63,7 +71,7 @@ def export_relations(head: RelationHead, path: Path) -> None:
         "pairs": {0: "B", 1: "P"},
         "logits": {0: "B", 1: "P"},
     }
-    _export(head, inputs, path, ["states", "words", "mentions", "types", "pairs"], ["logits"], names)
+    _export(head, [inputs], path, ["states", "words", "mentions", "types", "pairs"], ["logits"], names)
 
 
 class SentenceEncoderGraph(nn.Module):
@@ -84,7 +92,7 @@ class SentenceEncoderGraph(nn.Module):
 def export_tower(tower: BlendedTower, size: int, path: Path) -> None:
     """`model.onnx` of the task typing, fp32: vectors [N, D] → typed [N, 2 D]. It is too small for int8 to matter."""
     names = {"vectors": {0: "N"}, "typed": {0: "N"}}
-    _export(tower.eval(), (torch.randn(3, size),), path, ["vectors"], ["typed"], names)
+    _export(tower.eval(), [(torch.randn(3, size),)], path, ["vectors"], ["typed"], names)
 
 
 def export_sentence_encoder(encoder: Encoder, path: Path) -> None:
@@ -93,20 +101,21 @@ def export_sentence_encoder(encoder: Encoder, path: Path) -> None:
     tokens = {0: "B", 1: "T"}
     names = {"ids": tokens, "mask": tokens, "vectors": {0: "B"}}
     graph = SentenceEncoderGraph(encoder).eval()
-    _export(graph, (ids, torch.ones_like(ids)), path, ["ids", "mask"], ["vectors"], names)
+    _export(graph, [(ids, torch.ones_like(ids))], path, ["ids", "mask"], ["vectors"], names)
 
 
 def _export(
     module: nn.Module,
-    inputs: tuple[Tensor, ...],
+    samples: Sequence[tuple[Tensor, ...]],
     path: Path,
     input_names: list[str],
     output_names: list[str],
     axes: Mapping[str, Mapping[int, str]],
 ) -> None:
+    """Trace the module with the first of the samples; what it exports to has to give the same for all of them."""
     torch.onnx.export(
         module,
-        inputs,
+        samples[0],
         str(path),
         input_names=input_names,
         output_names=output_names,
@@ -115,7 +124,8 @@ def _export(
         dynamo=False,
     )
     onnx.checker.check_model(str(path))
-    _check_parity(module, inputs, path, input_names)
+    for inputs in samples:
+        _check_parity(module, inputs, path, input_names)
 
 
 def _check_parity(module: nn.Module, inputs: tuple[Tensor, ...], path: Path, names: list[str]) -> None:

@@ -67,7 +67,7 @@ def _seen(encoder: Encoder, batches: Iterable[Sequence[Tensor]]) -> dict[nn.Line
 
     hooks = [reader.register_forward_pre_hook(partial(look, moments)) for reader, moments in seen.items()]
     for ids, shapes, mask in batches:
-        encoder.states(ids, shapes, mask)
+        encoder(ids, shapes, mask)
     for hook in hooks:
         hook.remove()
     return seen

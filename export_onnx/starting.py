@@ -50,13 +50,17 @@ def read_start(bundle: str | Path) -> Start:
     return manifest, weights
 
 
-def sizes_of(weights: dict[str, Tensor], head: int) -> dict[str, int]:
-    """The sizes of the encoder, whose attention heads are `head` wide, by their names in BERT's configs."""
+def sizes_of(manifest: Manifest, weights: dict[str, Tensor], head: int) -> dict[str, int | None]:
+    """The sizes of the encoder, whose attention heads are `head` wide, by their names in BERT's configs.
+
+    And the layers after which it reads less (`merge`, `settle`), of which the weights say nothing.
+    """
     first = f"{OWNER}layers.0."
     return {
         "num_hidden_layers": 1 + max(int(found[1]) for found in map(_LAYER.match, weights) if found),
         "num_attention_heads": len(weights[f"{first}attention.query.weight"]) // head,
         "intermediate_size": len(weights[f"{first}inner.weight"]),
+        **{name: manifest.get("recipe").get(name) for name in ("merge", "settle")},
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,22 @@ from export_onnx.windows import POSITIVE, TrainingBatch, TrainingWindow, batches
 from transforms.features import SHAPES
 
 
+class Losses(NamedTuple):
+    """Scalars; those of what a network does not have are 0.
+
+    Attributes:
+        tagging: CRF, a word.
+        relations: a pair.
+        settling: whether a word is part of a mention, a word.
+        distance: from a teacher's states.
+    """
+
+    tagging: Tensor
+    relations: Tensor
+    settling: Tensor
+    distance: Tensor
+
+
 class Network(nn.Module):
     """Everything that is trained together: one encoder, a tagger with a CRF for each layer, a relation head."""
 
@@ -36,20 +52,33 @@ class Network(nn.Module):
         self.relations = RelationHead(hidden, len(space.types), len(space.relations)) if space.relations else None
         self.space = space
 
-    def losses(self, batch: TrainingBatch, teacher: Teacher | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """CRF loss a word, relation loss a pair, distance from the teacher's states (0 without one)."""
-        hidden = self.tagger.encoder.states(*batch.inputs)
-        distance = teacher.distance(hidden, batch.inputs, batch.words) if teacher else torch.zeros(())
-        states = hidden[-1]
+    def losses(self, batch: TrainingBatch, teacher: Teacher | None = None) -> Losses:
+        """The losses of a batch."""
+        found = self.tagger.encoder.word_states(*batch.inputs)
+        states = found.after[-1]
         emissions = self.tagger.emit(states)
-        widths = [1 + 2 * len(layer) for layer in self.space.layers]
-        parts = zip(self.crfs, torch.split(emissions, widths, 2), torch.split(batch.allowed, widths, 2), strict=True)
+        parts = zip(self.crfs, self._by_layer(emissions), self._by_layer(batch.allowed), strict=True)
         a_sequence = torch.stack([crf.loss(scores, allowed, batch.words) for crf, scores, allowed in parts]).sum()  # type: ignore[operator]
-        tagging = a_sequence * len(batch.words) / batch.words.sum()
-        if self.relations is None or not batch.real.any():
-            return tagging, torch.zeros(()), distance
-        logits = self.relations(states, batch.words, batch.mentions, batch.types, batch.pairs)
-        return tagging, adaptive_threshold_loss(logits[batch.real], batch.targets[batch.real]), distance
+        relations = torch.zeros(())
+        if self.relations is not None and batch.real.any():
+            logits = self.relations(states, batch.words, batch.mentions, batch.types, batch.pairs)
+            relations = adaptive_threshold_loss(logits[batch.real], batch.targets[batch.real])
+        return Losses(
+            a_sequence * len(batch.words) / batch.words.sum(),
+            relations,
+            torch.zeros(()) if found.doubt is None else self._settling_loss(found.doubt, emissions, batch),
+            teacher.distance(found, batch.inputs) if teacher else torch.zeros(()),
+        )
+
+    def _by_layer(self, labels: Tensor) -> tuple[Tensor, ...]:
+        return torch.split(labels, [1 + 2 * len(layer) for layer in self.space.layers], 2)
+
+    def _settling_loss(self, doubt: Tensor, emissions: Tensor, batch: TrainingBatch) -> Tensor:
+        """Cross-entropy of whether a word is part of a mention; of what is left open, as the tagger has it by now."""
+        likely = self._by_layer(emissions.detach().masked_fill(~batch.allowed, -torch.inf))
+        mentioned = torch.stack([scores.argmax(-1) != 0 for scores in likely]).any(0)  # a layer's first label is O
+        real = torch.arange(doubt.shape[1]) < batch.words[:, None]
+        return nn.functional.binary_cross_entropy_with_logits(doubt[real], mentioned[real].float())
 
 
 def adaptive_threshold_loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -87,8 +116,10 @@ def train(
     groups = [
         list(batches(epoch_windows(recipe, windows, chooser), recipe.budget, chooser)) for _ in range(recipe.epochs)
     ]
-    heads = [p for n, p in network.named_parameters() if not n.startswith("tagger.encoder") or "shapes" in n]
-    encoder = [p for n, p in network.named_parameters() if n.startswith("tagger.encoder") and "shapes" not in n]
+    of_encoder = {n for n, _ in network.named_parameters() if n.startswith("tagger.encoder")}
+    of_encoder -= {n for n in of_encoder if "shapes" in n or "settling" in n}  # which nobody trained before
+    encoder = [p for n, p in network.named_parameters() if n in of_encoder]
+    heads = [p for n, p in network.named_parameters() if n not in of_encoder]
     optimizer = torch.optim.AdamW(
         [{"params": encoder, "lr": recipe.encoder_rate}, {"params": heads, "lr": recipe.head_rate}],
         weight_decay=0.01,
@@ -135,21 +166,24 @@ def _epoch(
     teacher: Teacher | None,
 ) -> dict[str, float]:
     network.train()
-    sums = torch.zeros(3)
+    weights = torch.tensor([recipe.tagging_weight, recipe.relation_weight, 1.0, recipe.distil])
+    sums = torch.zeros(len(weights))
     bar = tqdm(groups, desc=f"epoch {epoch + 1}/{recipe.epochs}", unit="batch", mininterval=5)
     for step, group in enumerate(bar, start=1):
         batch = collate(group, network.space, chooser, recase=recipe.recase)
-        tagging, relation, distance = network.losses(batch, teacher)
-        loss = recipe.tagging_weight * tagging + recipe.relation_weight * relation + recipe.distil * distance
+        losses = torch.stack(network.losses(batch, teacher))
+        loss = losses @ weights
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        sums += torch.stack([tagging, relation, distance]).detach()
+        sums += losses.detach()
         if step % 20 == 0:
-            names = ("tagging", "relations", "distance") if teacher else ("tagging", "relations")
-            bar.set_postfix({name: f"{value:.3f}" for name, value in zip(names, (sums / step).tolist(), strict=False)})
-    tagging_loss, relation_loss, distance_mean = (sums / len(groups)).tolist()
-    means = {"tagging_loss": tagging_loss, "relation_loss": relation_loss}
-    return means | {"distance": distance_mean} if teacher else means
+            bar.set_postfix({name: f"{value:.3f}" for name, value in _means(sums / step).items()})
+    return _means(sums / len(groups))
+
+
+def _means(losses: Tensor) -> dict[str, float]:
+    """By name; without those that are 0 throughout, because nothing of the kind is trained."""
+    return {name: value for name, value in zip(Losses._fields, losses.tolist(), strict=True) if value}

@@ -10,7 +10,7 @@ import yaml
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install -e '.[train]'")
 
-from export_onnx.architectures.encoder import Encoder, spread  # noqa: E402
+from export_onnx.architectures.encoder import Encoder, WordStates, spread  # noqa: E402
 from export_onnx.beginning import begin, make_network  # noqa: E402
 from export_onnx.distillation import Teacher  # noqa: E402
 from export_onnx.recipes import build, prepare  # noqa: E402
@@ -44,36 +44,28 @@ def test_training_begins_with_the_layers_that_are_taken(tmp_path: Path) -> None:
         assert torch.equal(layer.attention.query.weight, wanted)
 
 
-def test_the_distance_is_that_of_real_subtokens_and_at_last_of_words_after_the_layers_taken() -> None:
+def test_the_distance_is_that_of_the_words_a_layer_read() -> None:
     torch.manual_seed(1)
     encoder = Encoder(SMALL_ENCODER, 3).eval()
     ids, shapes = torch.randint(1, 20, (2, 7)), torch.randint(0, 3, (2, 7))
     mask = torch.tensor([[1] * 7, [1] * 4 + [0] * 3])
-    inputs, words = (ids, shapes, mask, torch.tensor([[1, 3, 4], [1, 2, 0]])), torch.tensor([3, 2])
+    inputs = (ids, shapes, mask, torch.tensor([[1, 3, 4], [1, 2, 0]]))
     with torch.no_grad():
-        states = [encoder.states(*inputs)[layer].clone() for layer in (1, 3, 5)]
+        whole = encoder.word_states(*inputs)
+    taken = WordStates(
+        [whole.after[layer].clone() for layer in (1, 3, 5)], [whole.read[0].clone() for _ in range(3)], None
+    )
     teacher = Teacher(encoder, [1, 3, 5])
-    assert teacher.distance(states, inputs, words) == 0
-    states[0][1, 5] += 100.0  # padding
-    states[2][1, 2] += 100.0  # the second window has no third word
-    assert teacher.distance(states, inputs, words) == 0
-    shifted = [state + 1.0 for state in states]
-    real = [state[mask.bool()] for state in states[:2]] + [torch.cat([states[2][0], states[2][1, :2]])]
-    wanted = sum(1.0 / state.var() for state in real) / 3
-    assert teacher.distance(shifted, inputs, words).item() == pytest.approx(wanted.item(), rel=1e-4)
+    assert teacher.distance(taken, inputs) == 0
+    taken.after[2][1, 2] += 100.0  # the second window has no third word
+    taken.read[2][0, 1] = False
+    taken.after[2][0, 1] += 100.0  # has settled
+    assert teacher.distance(taken, inputs) == 0
+    wanted = sum(1.0 / state[read].var() for state, read in zip(taken.after, taken.read, strict=True)) / 3
+    shifted = WordStates([state + 1.0 for state in taken.after], taken.read, None)
+    assert teacher.distance(shifted, inputs).item() == pytest.approx(wanted.item(), rel=1e-4)
     with pytest.raises(ValueError, match="longer"):
-        teacher.distance(states[:2], inputs, words)
-
-
-def test_the_last_layer_reads_for_words_alone_what_it_reads_for_all() -> None:
-    torch.manual_seed(1)
-    encoder = Encoder(SMALL_ENCODER, 3).eval()
-    ids, starts = torch.randint(1, 20, (2, 7)), torch.tensor([[1, 3, 4], [1, 2, 0]])
-    *lower, words = encoder.states(ids, ids % 3, torch.ones_like(ids), starts)
-    *whole, every = encoder.states(ids, ids % 3, torch.ones_like(ids))
-    assert all(torch.equal(one, other) for one, other in zip(lower, whole, strict=True))
-    assert words.shape == (2, 3, 8)
-    assert torch.allclose(words, every[torch.arange(2)[:, None], starts], atol=1e-6)
+        teacher.distance(WordStates(taken.after[:2], taken.read[:2], None), inputs)
 
 
 def test_a_shallower_bundle_learns_from_the_one_it_begins_from(tmp_path: Path) -> None:

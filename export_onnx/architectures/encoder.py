@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from export_onnx.architectures.settling import Settling
 
 
 class Attention(nn.Module):
@@ -49,18 +52,40 @@ class Layer(nn.Module):
         self.norm = nn.LayerNorm(hidden, eps)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, bias: Tensor, positions: Tensor | None = None) -> Tensor:
-        """Attention, then the feed-forward network, each with its residual; for all, or for `positions` [B, Q]."""
-        readers = x if positions is None else pick(x, positions)
+    def forward(self, x: Tensor, bias: Tensor, readers: Tensor | None = None) -> Tensor:
+        """Attention, then the feed-forward network, each with its residual; of all x, or of `readers` [B, Q, H]."""
+        readers = x if readers is None else readers
         x = self.attention_norm(readers + self.dropout(self.attention(readers, x, bias)))
         inner = nn.functional.gelu(self.inner(x))
         return self.norm(x + self.dropout(self.outer(inner)))  # type: ignore[no-any-return]
 
 
-class Encoder(nn.Module):
-    """Subtokens and letter shapes [B, T] → hidden states [B, T, H].
+@dataclass(slots=True)
+class WordStates:
+    """What an encoder makes of the W words of B windows, each read at its first subtoken.
 
-    Sizes as in Hugging Face's `config.json`; with a `head_size`, heads need not be as wide as H by their number.
+    Attributes:
+        after: hidden states after each layer [B, W, H].
+        read: the words that the layer read, bool [B, W]; the others have settled, or are padding.
+        doubt: log-odds that a word is part of a mention [B, W]; None if no word settles.
+    """
+
+    after: list[Tensor]
+    read: list[Tensor]
+    doubt: Tensor | None
+
+    def add(self, states: Tensor, read: Tensor) -> None:
+        """What comes after one more layer."""
+        self.after.append(states)
+        self.read.append(read)
+
+
+class Encoder(nn.Module):
+    """Subtokens and letter shapes [B, T] → hidden states [B, T, H], or of words [B, W, H].
+
+    Sizes as in Hugging Face's `config.json`; with a `head_size`, heads need not be as wide as H by their number. Where
+    words alone are asked for, layer `merge` reads all subtokens for the last time and writes the first of each word
+    (in the last layer, without it), and some words settle after layer `settle` (none, without it).
     """
 
     def __init__(self, config: Mapping[str, Any], shapes: int) -> None:
@@ -76,26 +101,55 @@ class Encoder(nn.Module):
         nn.init.zeros_(self.shapes.weight)
         self.norm = nn.LayerNorm(hidden, eps)
         self.dropout = nn.Dropout(dropout)
+        depth = config["num_hidden_layers"]
         self.layers = nn.ModuleList(
-            Layer(hidden, heads, size, config["intermediate_size"], eps, dropout)
-            for _ in range(config["num_hidden_layers"])
+            Layer(hidden, heads, size, config["intermediate_size"], eps, dropout) for _ in range(depth)
         )
+        self.merge, self.settle = config.get("merge") or depth, config.get("settle")
+        self.settling = Settling(hidden) if self.settle else None
 
     def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor | None = None) -> Tensor:
-        """Encode; `mask` is 1 where there is a subtoken. With `starts` [B, W], of these subtokens alone [B, W, H]."""
-        return self.states(ids, shapes, mask, starts)[-1]
-
-    def states(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor | None = None) -> list[Tensor]:
-        """The hidden states [B, T, H] after each layer; after the last, with `starts` [B, W], those alone."""
-        positions = self.positions.weight[: ids.shape[1]]
-        x: Tensor = self.words(ids) + positions + self.token_type + self.shapes(shapes)
-        x = self.dropout(self.norm(x))
-        bias = (1.0 - mask[:, None, None, :].to(x.dtype)) * -1e4
-        found = []
-        for layer in self.layers[:-1]:
+        """Encode; `mask` is 1 where there is a subtoken. With `starts` [B, W], words alone [B, W, H]."""
+        if starts is not None:
+            return self.word_states(ids, shapes, mask, starts).after[-1]
+        x, bias = self._embed(ids, shapes), _bias(mask)
+        for layer in self.layers:
             x = layer(x, bias)
-            found.append(x)
-        return [*found, self.layers[-1](x, bias, starts)]
+        return x
+
+    def _embed(self, ids: Tensor, shapes: Tensor) -> Tensor:
+        positions = self.positions.weight[: ids.shape[1]]
+        return self.dropout(self.norm(self.words(ids) + positions + self.token_type + self.shapes(shapes)))  # type: ignore[no-any-return]
+
+    def word_states(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor) -> WordStates:
+        """Encode words whose first subtokens are `starts` [B, W] (0, where [CLS] is, stands for none)."""
+        x, bias = self._embed(ids, shapes), _bias(mask)
+        found = WordStates([], [], None)
+        real, order = starts > 0, None
+        for number, layer in enumerate(self.layers, start=1):
+            last = number == len(self.layers)
+            if number < self.merge:
+                x = layer(x, bias)
+                found.add(pick(x, starts), real)
+                continue
+            if number == self.merge:
+                x = layer(x, bias, pick(x, starts if last else kept(mask, starts)))
+                bias = _bias(nn.functional.pad(real, (2, 0), value=True))
+            else:
+                end = x.shape[1] if order is None else 2 + order.open
+                read = layer(x, bias, x[:, 2 if last else 0 : end])
+                x = read if order is None else torch.cat([read, x[:, end:]], dim=1)
+            words = x if last else x[:, 2:]
+            if order is None:
+                found.add(words, real)
+            else:
+                found.add(pick(words, order.rank), real & (order.rank < order.open))
+            if number == self.settle and self.settling is not None:
+                order = self.settling(words, real)
+                x = torch.cat([x[:, :2], pick(words, order.places)], dim=1)
+                bias = _bias(nn.functional.pad(real.gather(1, order.places), (2, 0), value=True))
+                found.doubt = order.doubt
+        return found
 
     def load_bert(self, weights: dict[str, Tensor]) -> None:
         """Take over the weights of a BERT checkpoint in Hugging Face's naming."""
@@ -104,6 +158,20 @@ class Encoder(nn.Module):
             own[ours] = weights[theirs]
         own["token_type"] = weights["embeddings.token_type_embeddings.weight"][0]
         self.load_state_dict(own)
+
+
+def kept(mask: Tensor, starts: Tensor) -> Tensor:
+    """mask [B, T], word starts [B, W] → [B, 2 + W] positions of [CLS], [SEP], and the first subtoken of each word.
+
+    What a head finds nothing to attend to rests on [CLS] and [SEP] (Clark et al. 2019, section 3.2): they stay.
+    """
+    last = mask.sum(1, keepdim=True) - 1
+    return torch.cat([torch.zeros_like(last), last, starts], dim=1)
+
+
+def _bias(there: Tensor) -> Tensor:
+    """[B, T], 1 or true where there is something → [B, 1, 1, T], to be added to attention's scores."""
+    return (1.0 - there[:, None, None, :].float()) * -1e4
 
 
 def pick(rows: Tensor, index: Tensor) -> Tensor:
