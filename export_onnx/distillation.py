@@ -33,7 +33,9 @@ class Teacher:
         """
         with torch.no_grad():
             wanted = self._encoder.word_states(*inputs).after
-        pairs = [
-            (s[own], wanted[layer][own]) for s, own, layer in zip(states.after, states.read, self._taken, strict=True)
-        ]
-        return torch.stack([(one - other).square().mean() / other.var() for one, other in pairs]).mean()
+        distances = []
+        for layer, own, read in zip(self._taken, states.after, states.read, strict=True):
+            if read.sum() > 1:  # or there is no variance
+                one, other = own[read], wanted[layer][read]
+                distances.append((one - other).square().mean() / other.var())
+        return torch.stack(distances).mean()

@@ -64,7 +64,7 @@ def test_the_distance_is_that_of_the_words_a_layer_read() -> None:
     wanted = sum(1.0 / state[read].var() for state, read in zip(taken.after, taken.read, strict=True)) / 3
     shifted = WordStates([state + 1.0 for state in taken.after], taken.read, None)
     assert teacher.distance(shifted, inputs).item() == pytest.approx(wanted.item(), rel=1e-4)
-    with pytest.raises(ValueError, match="longer"):
+    with pytest.raises(ValueError, match="shorter"):
         teacher.distance(WordStates(taken.after[:2], taken.read[:2], None), inputs)
 
 

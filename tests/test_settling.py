@@ -12,7 +12,7 @@ import yaml
 torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install -e '.[train]'")
 
 from export_onnx.architectures.encoder import Encoder  # noqa: E402
-from export_onnx.architectures.settling import LEAST, Settling  # noqa: E402
+from export_onnx.architectures.settling import LEAST, packed  # noqa: E402
 from export_onnx.config import ConfigError  # noqa: E402
 from export_onnx.examples import LabelSpace  # noqa: E402
 from export_onnx.export import export_tagger  # noqa: E402
@@ -83,32 +83,31 @@ def test_a_settled_word_keeps_its_state_and_is_still_attended_to() -> None:
     with torch.no_grad():
         encoder.settling.doubt.bias.fill_(LEAST)
     found = _words(encoder)
-    settled = (STARTS > 0) & ~found.read[-1]
+    read, settled = found.read[-1], (STARTS > 0) & ~found.read[-1]
+    assert torch.equal(read, (STARTS > 0) & (found.doubt > LEAST))
     assert settled.any()
-    assert found.read[-1].any()
-    for read in found.read[3:]:
-        assert torch.equal(read, found.read[-1])
-    for states in found.after[3:]:
+    assert read.any()
+    for layer, states in enumerate(found.after[3:], start=3):
+        assert torch.equal(found.read[layer], read)
         assert torch.equal(states[settled], found.after[2][settled])
-        assert not torch.isclose(states[found.read[-1]], found.after[2][found.read[-1]]).all(1).any()
-    # Who has few enough to settle reads as if nobody had, but for the words that have.
-    open_words = [int(row.sum()) for row in found.read[-1]]
-    assert max(open_words) == max(int((row > LEAST).sum()) for row in found.doubt.masked_fill(STARTS == 0, LEAST))
+    # The fourth layer reads what it reads where nobody settles: settled words are among it.
+    plain = _words(_encoder(merge=2))
+    assert torch.allclose(found.after[3][read], plain.after[3][read], atol=1e-5)
 
 
 def test_untrained_every_word_is_read_on_for() -> None:
-    settling, plain = _words(_encoder(merge=2, settle=3)), _words(_encoder(merge=2))
-    for one, other in zip(settling.after, plain.after, strict=True):
-        real = STARTS > 0
-        assert torch.allclose(one[real], other[real], atol=1e-5)
+    found, real = _words(_encoder(merge=2, settle=3)), STARTS > 0
+    assert all(torch.equal(read, real) for read in found.read)
+    assert not torch.isclose(found.after[5][real], found.after[4][real]).all(1).any()
 
 
-def test_at_least_one_word_is_read_on_for() -> None:
-    settling = Settling(4)
-    with torch.no_grad():
-        settling.doubt.bias.fill_(LEAST - 1)
-        order = settling(torch.zeros(2, 3, 4), torch.ones(2, 3, dtype=torch.bool))
-    assert order.open == 1
+def test_what_is_chosen_is_packed_and_finds_its_window_again() -> None:
+    chosen = torch.tensor([[False, True, False, True], [True, False, False, False]])
+    found = packed(chosen)
+    assert found.rows.tolist() == [[1, 3, 4]]
+    assert found.slots.tolist() == [[0, 1], [2, 0]]
+    assert found.places.tolist() == [[0, 1, 2]]
+    assert packed(torch.zeros_like(chosen)).rows.tolist() == [[0]]
 
 
 def test_the_exported_graph_settles_as_torch_does_whatever_it_reads(tmp_path: Path) -> None:

@@ -29,11 +29,23 @@ from export_onnx.formats import redocred  # noqa: E402
 from export_onnx.training import adaptive_threshold_loss  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 from tests.training_data import redocred_document, write_training_data  # noqa: E402
-from transforms.bundle import load_bundle  # noqa: E402
+from transforms.bundle import BUNDLES, load_bundle, verify  # noqa: E402
 from transforms.extracting import extract  # noqa: E402
 from transforms.schema import load_schema  # noqa: E402
 
-ENTERPRISE = ROOT / "export_onnx" / "configs" / "enterprise-wide.yaml"
+CONFIGS = ROOT / "export_onnx" / "configs"
+ENTERPRISE = CONFIGS / "enterprise-wide.yaml"
+RECIPES = [p for p in sorted(CONFIGS.rglob("*.yaml")) if not p.name.endswith(".schema.yaml") and p.stem != "typing"]
+
+
+@pytest.mark.parametrize("config", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_in_the_repository_is_read_and_its_bundle_is_the_same_version(config: Path) -> None:
+    recipe = read_recipe(config)
+    assert recipe.name == config.stem
+    if (BUNDLES / recipe.name).exists():
+        assert verify(BUNDLES / recipe.name).model == f"{recipe.name}@{recipe.version}"
+    else:
+        assert config.parent.name == "benchmarks"
 
 
 def test_crf_loss_marginalises_over_what_the_annotation_leaves_open() -> None:

@@ -16,11 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from export_onnx.architectures.settling import Settling
+from export_onnx.architectures.settling import LEAST, Packed, Settling, packed
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention (Vaswani et al. 2017). [B, T, H], read by Q of its positions [B, Q, H] → [B, Q, H]."""
+    """Multi-head self-attention (Vaswani et al. 2017). [B, T, H], read by Q of its positions [B, Q, H] → [B, Q, H].
+
+    Or by N in all, which are packed: [1, N, H] → [1, N, H].
+    """
 
     def __init__(self, hidden: int, heads: int, size: int) -> None:
         super().__init__()
@@ -28,16 +31,21 @@ class Attention(nn.Module):
         self.query, self.key, self.value = (nn.Linear(hidden, heads * size) for _ in range(3))
         self.out = nn.Linear(heads * size, hidden)
 
-    def forward(self, readers: Tensor, x: Tensor, bias: Tensor) -> Tensor:
+    def forward(self, readers: Tensor, x: Tensor, bias: Tensor, chosen: Packed | None = None) -> Tensor:
         """Attend; `bias` [B, 1, 1, T] is added to the scores."""
 
         def split(y: Tensor) -> Tensor:
             return y.reshape(y.shape[0], y.shape[1], self.heads, self.size).transpose(1, 2)
 
-        query, key, value = split(self.query(readers)), split(self.key(x)), split(self.value(x))
+        query = self.query(readers)
+        if chosen is not None:
+            query = nn.functional.embedding(chosen.slots, query.flatten(0, 1))
+        query, key, value = split(query), split(self.key(x)), split(self.value(x))
         weights = torch.softmax(query @ key.transpose(-1, -2) / math.sqrt(self.size) + bias, dim=-1)
         mixed = (weights @ value).transpose(1, 2)
         joined = mixed.reshape(mixed.shape[0], mixed.shape[1], self.heads * self.size)
+        if chosen is not None:
+            joined = nn.functional.embedding(chosen.places, joined.flatten(0, 1))
         return self.out(joined)  # type: ignore[no-any-return]
 
 
@@ -54,10 +62,18 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, bias: Tensor, readers: Tensor | None = None) -> Tensor:
         """Attention, then the feed-forward network, each with its residual; of all x, or of `readers` [B, Q, H]."""
-        readers = x if readers is None else readers
-        x = self.attention_norm(readers + self.dropout(self.attention(readers, x, bias)))
-        inner = nn.functional.gelu(self.inner(x))
-        return self.norm(x + self.dropout(self.outer(inner)))  # type: ignore[no-any-return]
+        return self._read(x if readers is None else readers, x, bias)
+
+    def read_on(self, x: Tensor, bias: Tensor, chosen: Packed) -> Tensor:
+        """The same for those of x that are chosen; the others stay as they are."""
+        every = x.flatten(0, 1)
+        read = self._read(nn.functional.embedding(chosen.rows, every), x, bias, chosen)
+        return every.index_put((chosen.rows,), read).view_as(x)
+
+    def _read(self, readers: Tensor, x: Tensor, bias: Tensor, chosen: Packed | None = None) -> Tensor:
+        y = self.attention_norm(readers + self.dropout(self.attention(readers, x, bias, chosen)))
+        inner = nn.functional.gelu(self.inner(y))
+        return self.norm(y + self.dropout(self.outer(inner)))  # type: ignore[no-any-return]
 
 
 @dataclass(slots=True)
@@ -106,7 +122,7 @@ class Encoder(nn.Module):
             Layer(hidden, heads, size, config["intermediate_size"], eps, dropout) for _ in range(depth)
         )
         self.merge, self.settle = config.get("merge") or depth, config.get("settle")
-        self.settling = Settling(hidden) if self.settle else None
+        self.settling: Settling | None = Settling(hidden) if self.settle else None
 
     def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor | None = None) -> Tensor:
         """Encode; `mask` is 1 where there is a subtoken. With `starts` [B, W], words alone [B, W, H]."""
@@ -125,7 +141,8 @@ class Encoder(nn.Module):
         """Encode words whose first subtokens are `starts` [B, W] (0, where [CLS] is, stands for none)."""
         x, bias = self._embed(ids, shapes), _bias(mask)
         found = WordStates([], [], None)
-        real, order = starts > 0, None
+        real = read = starts > 0
+        chosen: Packed | None = None
         for number, layer in enumerate(self.layers, start=1):
             last = number == len(self.layers)
             if number < self.merge:
@@ -135,20 +152,16 @@ class Encoder(nn.Module):
             if number == self.merge:
                 x = layer(x, bias, pick(x, starts if last else kept(mask, starts)))
                 bias = _bias(nn.functional.pad(real, (2, 0), value=True))
+            elif chosen is not None:
+                x = layer.read_on(x, bias, chosen)  # type: ignore[operator]
             else:
-                end = x.shape[1] if order is None else 2 + order.open
-                read = layer(x, bias, x[:, 2 if last else 0 : end])
-                x = read if order is None else torch.cat([read, x[:, end:]], dim=1)
-            words = x if last else x[:, 2:]
-            if order is None:
-                found.add(words, real)
-            else:
-                found.add(pick(words, order.rank), real & (order.rank < order.open))
+                x = layer(x, bias, x[:, 2:] if last else None)
+            words = x if last and chosen is None else x[:, 2:]
+            found.add(words, read)
             if number == self.settle and self.settling is not None:
-                order = self.settling(words, real)
-                x = torch.cat([x[:, :2], pick(words, order.places)], dim=1)
-                bias = _bias(nn.functional.pad(real.gather(1, order.places), (2, 0), value=True))
-                found.doubt = order.doubt
+                found.doubt = doubt = self.settling(words)
+                read = real & (doubt > LEAST)
+                chosen = packed(nn.functional.pad(read, (2, 0)))
         return found
 
     def load_bert(self, weights: dict[str, Tensor]) -> None:

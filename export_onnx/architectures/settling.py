@@ -16,23 +16,34 @@ from torch import Tensor, nn
 LEAST = -4.0
 
 
-class Order(NamedTuple):
-    """The words of B windows, those that may be part of a mention first.
+class Packed(NamedTuple):
+    """The words of B windows that later layers read on for, without the others between them.
 
     Attributes:
-        doubt: log-odds that a word is part of a mention [B, W].
-        places, rank: the word at each place of the order, and each word's place in it [B, W].
-        open: how many of each order the later layers read on for; as many as the window with most of them needs.
+        rows: the N of them, as rows of all positions of all windows [1, N].
+        slots: which of the N lies at each place of a window's own [B, K]; 0 where it has fewer than K.
+        places: the places of the N among all slots [1, N].
     """
 
-    doubt: Tensor
+    rows: Tensor
+    slots: Tensor
     places: Tensor
-    rank: Tensor
-    open: Tensor
+
+
+def packed(chosen: Tensor) -> Packed:
+    """Pack the positions that are true in [B, P]; the very first, if none is."""
+    first = (torch.arange(chosen.flatten().shape[0]) == 0).view_as(chosen)
+    chosen = chosen | (first & ~chosen.any())
+    rank = chosen.long().cumsum(1)
+    most = rank.max()
+    rows = chosen.flatten().nonzero()[:, 0]
+    places = (rank - 1 + torch.arange(rank.shape[0])[:, None] * most).flatten()[rows]
+    slots = rows.new_zeros(rank.shape[0] * most).scatter(0, places, torch.arange(rows.shape[0]))  # type: ignore[call-overload]
+    return Packed(rows[None], slots.reshape(rank.shape[0], -1), places[None])
 
 
 class Settling(nn.Module):
-    """Tells which words may be part of a mention: word states [B, W, H] → `Order`. Untrained, every word may."""
+    """Tells which words may be part of a mention: states [B, W, H] → log-odds [B, W]. Untrained, every word may."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -40,11 +51,6 @@ class Settling(nn.Module):
         nn.init.zeros_(self.doubt.weight)
         nn.init.zeros_(self.doubt.bias)
 
-    def forward(self, words: Tensor, real: Tensor) -> Order:
-        """Order the words; `real` [B, W] is true where there is one."""
-        doubt = self.doubt(words).squeeze(-1)
-        # Padding is last, and in its own order, so that its states do not depend on how a runtime sorts equals.
-        known = torch.where(real, doubt, 2 * LEAST - torch.arange(real.shape[1]))
-        places = known.argsort(dim=1, descending=True)
-        most = (known > LEAST).sum(1).max().clamp(min=1)
-        return Order(doubt, places, places.argsort(dim=1), most)
+    def forward(self, words: Tensor) -> Tensor:
+        """Read the words."""
+        return self.doubt(words).squeeze(-1)  # type: ignore[no-any-return]
