@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ import onnxruntime as ort
 from onnx import TensorProto, helper
 
 from transforms.bundle import Bundle
-from transforms.features import WindowTokens, pad
+from transforms.features import WindowTokens
+from transforms.tagging import tag
 
 _SIZE = 1024
 _THREADS = 2
@@ -78,7 +80,7 @@ def _rate(model: bytes, x: np.ndarray) -> float:
 
 
 def operations(bundle: Bundle, batches: Iterable[Sequence[WindowTokens]]) -> int:
-    """Operations of the matrix products that the tagger's graph ran for these windows, by ONNX Runtime's profile.
+    """Operations of the matrix products that the tagger's graph runs for these windows, by ONNX Runtime's profile.
 
     Counted as it runs, since how much an encoder leaves out depends on what it reads.
     """
@@ -89,9 +91,7 @@ def operations(bundle: Bundle, batches: Iterable[Sequence[WindowTokens]]) -> int
         model = bundle.manifest.path / "model.onnx"
         session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         for windows in batches:
-            batch = pad(windows)
-            feed = {"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask, "starts": batch.starts}
-            session.run(None, feed)
+            tag(replace(bundle, tagger=session), windows)
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     runs = [e["args"] for e in events if e.get("cat") == "Node" and e["name"].endswith("_kernel_time")]
     return sum(_multiplied(run) for run in runs if "MatMul" in run["op_name"])

@@ -76,12 +76,11 @@ def fitted(recipe: Recipe, start: Start | None) -> Recipe:
 
 
 def _reading(recipe: Recipe, given: dict[str, Any], depth: int) -> dict[str, Any]:
-    """From which of `depth` layers on the encoder reads less."""
+    """From which of `depth` layers on the encoder reads less: as the recipe says, or as what it begins from does."""
     merge, settle = recipe.merge, recipe.settle
-    if merge is None:
-        merge = min(given.get("merge") or depth, depth)
-    if settle is None and (given.get("settle") or depth) < depth:
-        settle = given["settle"]
+    if merge is None and settle is None and depth == given["num_hidden_layers"]:
+        merge, settle = given.get("merge"), given.get("settle")
+    merge = depth if merge is None else merge
     if not 1 <= merge <= depth:
         raise ConfigError(f"{recipe.path}: field 'merge': there are {depth} layers; take one of 1 to {depth}")
     if settle is not None and not merge <= settle < depth:
@@ -116,7 +115,8 @@ def begin(network: Network, recipe: Recipe, start: Start | None, windows: Sequen
         batches = (collate(group, network.space, random.Random(0)).inputs[:3] for group in groups)
         narrow(encoder, batches, recipe.heads, recipe.inner)
     own = network.tagger.encoder.state_dict()
-    own |= {name: values for name, values in encoder.state_dict().items() if name in own}  # one may settle, one not
+    # Who settles is learned anew: what is a mention now may have been none before.
+    own |= {name: values for name, values in encoder.state_dict().items() if "settling" not in name}
     network.tagger.encoder.load_state_dict(own)
 
 

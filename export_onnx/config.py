@@ -104,10 +104,11 @@ class Recipe:
             are faster and know less.
         heads, inner: attention heads and feed-forward units of each layer; those whose outputs vary most over the
             training texts stay (`narrowing`), all of them without it. Better than less `depth` at the same speed.
-        merge: the layer that reads all subtokens for the last time, and writes the first of each word; hardly changes
-            what comes out. That of `start` or the last, without it.
+        merge: the layer, of those taken, that reads all subtokens for the last time, and writes the first of each word;
+            hardly changes what comes out. The last, without it.
         settle: the layer, not before `merge`, after which words that are surely in no mention stay as they are, while
-            the later ones read on for the others (`settling`). That of `start` or none, without it.
+            the later ones read on for the others (`settling`). None, without it; where neither is set and all layers
+            are taken, both are those of `start`.
         distil: weight of the loss that draws the states of each layer to those of the bundle under `start`
             (`distillation`), and no dropout in its encoder; for a smaller one.
         recase: share of windows that are read as if in capitals or in small letters.

@@ -38,13 +38,14 @@ def export_tagger(network: Network, path: Path) -> None:
     tokens, words = {0: "B", 1: "T"}, {0: "B", 1: "W"}
     names = {"ids": tokens, "shapes": tokens, "mask": tokens, "starts": words, "emissions": words, "states": words}
     # How many words are read on for depends on them: what is traced with some has to hold with others.
-    samples = [_windows(2, 12, 9), _windows(3, 40, 25)]
+    known = tagger.encoder.words.num_embeddings
+    samples = [_windows(known, 2, 12, 9), _windows(known, 3, 40, 25)]
     _export(tagger, samples, path, ["ids", "shapes", "mask", "starts"], ["emissions", "states"], names)
 
 
-def _windows(count: int, subtokens: int, words: int) -> tuple[Tensor, ...]:
-    """ids, shapes, mask [B, T], starts [B, W] of windows, the last of which is half as long as the others."""
-    ids = torch.randint(5, 1000, (count, subtokens))
+def _windows(known: int, count: int, subtokens: int, words: int) -> tuple[Tensor, ...]:
+    """ids below `known`, shapes, mask [B, T], starts [B, W]; the last window is half as long as the others."""
+    ids = torch.randint(5, known, (count, subtokens))
     mask, starts = torch.ones_like(ids), torch.arange(1, words + 1).repeat(count, 1)
     mask[-1, subtokens // 2 :] = 0
     starts[-1, words // 2 :] = 0
@@ -143,8 +144,14 @@ def quantize(source: Path, target: Path, reduce_range: bool = False) -> None:
     """Dynamic int8, per channel (7 bits with `reduce_range`); graph optimizations that change shapes first."""
     prepared = target.with_suffix(".prepared.onnx")
     quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    settling = [node.name for node in onnx.load(str(prepared)).graph.node if "/settling/" in node.name]
     quantize_dynamic(
-        str(prepared), str(target), weight_type=QuantType.QInt8, per_channel=True, reduce_range=reduce_range
+        str(prepared),
+        str(target),
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        reduce_range=reduce_range,
+        nodes_to_exclude=settling,  # it decides: rounding, by the scale of the whole batch, would decide with it
     )
     prepared.unlink()
 

@@ -29,10 +29,10 @@ class Losses(NamedTuple):
     """Scalars; those of what a network does not have are 0.
 
     Attributes:
-        tagging: CRF, a word.
-        relations: a pair.
-        settling: whether a word is part of a mention, a word.
-        distance: from a teacher's states.
+        tagging: mean CRF loss a word.
+        relations: mean loss a pair.
+        settling: mean cross-entropy of whether a word is part of a mention.
+        distance: that from a teacher's states.
     """
 
     tagging: Tensor
@@ -116,10 +116,10 @@ def train(
     groups = [
         list(batches(epoch_windows(recipe, windows, chooser), recipe.budget, chooser)) for _ in range(recipe.epochs)
     ]
-    of_encoder = {n for n, _ in network.named_parameters() if n.startswith("tagger.encoder")}
-    of_encoder -= {n for n in of_encoder if "shapes" in n or "settling" in n}  # which nobody trained before
-    encoder = [p for n, p in network.named_parameters() if n in of_encoder]
-    heads = [p for n, p in network.named_parameters() if n not in of_encoder]
+    new = ("shapes", "settling")  # of the encoder, but not of the published one
+    by_name = dict(network.named_parameters())
+    encoder = [p for n, p in by_name.items() if n.startswith("tagger.encoder.") and not any(part in n for part in new)]
+    heads = [p for n, p in by_name.items() if not n.startswith("tagger.encoder.") or any(part in n for part in new)]
     optimizer = torch.optim.AdamW(
         [{"params": encoder, "lr": recipe.encoder_rate}, {"params": heads, "lr": recipe.head_rate}],
         weight_decay=0.01,
@@ -180,10 +180,9 @@ def _epoch(
         schedule.step()
         sums += losses.detach()
         if step % 20 == 0:
-            bar.set_postfix({name: f"{value:.3f}" for name, value in _means(sums / step).items()})
+            bar.set_postfix({name: f"{value:.3f}" for name, value in _means(sums / step).items() if value})
     return _means(sums / len(groups))
 
 
 def _means(losses: Tensor) -> dict[str, float]:
-    """By name; without those that are 0 throughout, because nothing of the kind is trained."""
-    return {name: value for name, value in zip(Losses._fields, losses.tolist(), strict=True) if value}
+    return dict(zip(Losses._fields, losses.tolist(), strict=True))

@@ -17,6 +17,7 @@ from export_onnx.config import ConfigError  # noqa: E402
 from export_onnx.examples import LabelSpace  # noqa: E402
 from export_onnx.export import export_tagger  # noqa: E402
 from export_onnx.recipes import build, prepare  # noqa: E402
+from export_onnx.starting import read_start, sizes_of  # noqa: E402
 from export_onnx.training import Network  # noqa: E402
 from tests.training_data import SMALL_ENCODER, write_training_data  # noqa: E402
 from transforms.extracting import extract  # noqa: E402
@@ -137,12 +138,14 @@ def test_a_bundle_learns_which_words_settle_and_what_begins_from_it_settles_too(
     assert last["settling"] < first["settling"]
     (found,) = extract(["Ann Lee visited Rome. " * 12], bundle)
     assert len(found.resolved.analysis.mentions) == 24
-    path.write_text(yaml.safe_dump({**config, "start": "bundle"}))
-    again = prepare(path, None).recipe
-    assert (again.merge, again.settle) == (2, 3)
-    path.write_text(yaml.safe_dump({**config, "start": "bundle", "depth": 2}))
-    shallow = prepare(path, None).recipe
-    assert (shallow.merge, shallow.settle) == (2, None)
+    path.write_text(yaml.safe_dump({**config, "start": "bundle", "epochs": 1, "distil": 1.0}))
+    again = read_start(build(path, None, tmp_path / "again", tmp_path / "other"))
+    assert again[1].keys() == read_start(bundle)[1].keys()
+    assert sizes_of(*again, 32).items() >= {"merge": 2, "settle": 3}.items()
+    for more in ({"depth": 5}, {"merge": 6}):  # layers are others, or said to merge elsewhere
+        path.write_text(yaml.safe_dump({**config, "start": "bundle", **more}))
+        other = prepare(path, None).recipe
+        assert (other.merge, other.settle) == (other.depth, None)
 
 
 @pytest.mark.parametrize(

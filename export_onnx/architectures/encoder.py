@@ -22,7 +22,7 @@ from export_onnx.architectures.settling import LEAST, Packed, Settling, packed
 class Attention(nn.Module):
     """Multi-head self-attention (Vaswani et al. 2017). [B, T, H], read by Q of its positions [B, Q, H] → [B, Q, H].
 
-    Or by N in all, which are packed: [1, N, H] → [1, N, H].
+    With `chosen`, the readers are N packed words of all windows [1, N, H]; each attends to its own window.
     """
 
     def __init__(self, hidden: int, heads: int, size: int) -> None:
@@ -60,20 +60,20 @@ class Layer(nn.Module):
         self.norm = nn.LayerNorm(hidden, eps)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, bias: Tensor, readers: Tensor | None = None) -> Tensor:
-        """Attention, then the feed-forward network, each with its residual; of all x, or of `readers` [B, Q, H]."""
-        return self._read(x if readers is None else readers, x, bias)
+    def forward(self, x: Tensor, bias: Tensor, readers: Tensor | None = None, chosen: Packed | None = None) -> Tensor:
+        """Attention, then the feed-forward network, each with its residual.
 
-    def read_on(self, x: Tensor, bias: Tensor, chosen: Packed) -> Tensor:
-        """The same for those of x that are chosen; the others stay as they are."""
+        Of all x; of `readers` [B, Q, H] alone; or of the `chosen`, while the others stay as they are [B, T, H].
+        """
         every = x.flatten(0, 1)
-        read = self._read(nn.functional.embedding(chosen.rows, every), x, bias, chosen)
-        return every.index_put((chosen.rows,), read).view_as(x)
-
-    def _read(self, readers: Tensor, x: Tensor, bias: Tensor, chosen: Packed | None = None) -> Tensor:
+        if chosen is not None:
+            readers = nn.functional.embedding(chosen.rows, every)
+        elif readers is None:
+            readers = x
         y = self.attention_norm(readers + self.dropout(self.attention(readers, x, bias, chosen)))
         inner = nn.functional.gelu(self.inner(y))
-        return self.norm(y + self.dropout(self.outer(inner)))  # type: ignore[no-any-return]
+        y = self.norm(y + self.dropout(self.outer(inner)))
+        return y if chosen is None else every.index_put((chosen.rows,), y).view_as(x)
 
 
 @dataclass(slots=True)
@@ -90,18 +90,15 @@ class WordStates:
     read: list[Tensor]
     doubt: Tensor | None
 
-    def add(self, states: Tensor, read: Tensor) -> None:
-        """What comes after one more layer."""
-        self.after.append(states)
-        self.read.append(read)
-
 
 class Encoder(nn.Module):
     """Subtokens and letter shapes [B, T] → hidden states [B, T, H], or of words [B, W, H].
 
-    Sizes as in Hugging Face's `config.json`; with a `head_size`, heads need not be as wide as H by their number. Where
-    words alone are asked for, layer `merge` reads all subtokens for the last time and writes the first of each word
-    (in the last layer, without it), and some words settle after layer `settle` (none, without it).
+    Sizes as in Hugging Face's `config.json`; with a `head_size`, heads need not be as wide as H by their number.
+
+    Two more sizes bear on words alone. Layer `merge` (default: the last) reads all subtokens for the last time, and
+    writes [CLS], [SEP] and the first of each word. After layer `settle` (default: none, not before `merge`), the later
+    ones read on for the words that may be part of a mention; all else they still attend to.
     """
 
     def __init__(self, config: Mapping[str, Any], shapes: int) -> None:
@@ -147,17 +144,20 @@ class Encoder(nn.Module):
             last = number == len(self.layers)
             if number < self.merge:
                 x = layer(x, bias)
-                found.add(pick(x, starts), real)
-                continue
-            if number == self.merge:
+            elif number == self.merge:
                 x = layer(x, bias, pick(x, starts if last else kept(mask, starts)))
                 bias = _bias(nn.functional.pad(real, (2, 0), value=True))
             elif chosen is not None:
-                x = layer.read_on(x, bias, chosen)  # type: ignore[operator]
+                x = layer(x, bias, chosen=chosen)
             else:
                 x = layer(x, bias, x[:, 2:] if last else None)
-            words = x if last and chosen is None else x[:, 2:]
-            found.add(words, read)
+            words = x
+            if number < self.merge:
+                words = pick(x, starts)
+            elif chosen is not None or not last:
+                words = x[:, 2:]  # without [CLS] and [SEP]
+            found.after.append(words)
+            found.read.append(read)
             if number == self.settle and self.settling is not None:
                 found.doubt = doubt = self.settling(words)
                 read = real & (doubt > LEAST)

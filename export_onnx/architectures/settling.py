@@ -2,7 +2,8 @@
 
 Early exit by token (Li et al. 2021, "Accelerating BERT inference for sequence labeling via early-exit", halt and copy):
 a settled word keeps its state, which the others still attend to. Which words settle, a linear layer learns beside the
-tagger; it reads the state, so what stands around a word counts. All heads read the states of all words.
+tagger; it reads the state, so what stands around a word counts. [CLS] and [SEP] always settle. The tagger and the
+relation head read the states of all words.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ class Packed(NamedTuple):
     """The words of B windows that later layers read on for, without the others between them.
 
     Attributes:
-        rows: the N of them, as rows of all positions of all windows [1, N].
-        slots: which of the N lies at each place of a window's own [B, K]; 0 where it has fewer than K.
-        places: the places of the N among all slots [1, N].
+        rows: index of each of the N among all B · P positions [1, N].
+        slots: for each window, which of the N are its own [B, K], filled up with 0.
+        places: index of each of the N among all B · K slots [1, N].
     """
 
     rows: Tensor

@@ -21,7 +21,7 @@ class Tagger(nn.Module):
 
     def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         """[B, T] ×3 and word starts [B, W] → emissions [B, W, L], word states [B, W, H]."""
-        # Only words are read: the last layer leaves out what else there is.
+        # Only words are read; the encoder leaves out what they do not need.
         states = self.encoder(ids, shapes, mask, starts)
         return self.emit(states), states
 
