@@ -52,10 +52,10 @@ def bare_ner(bundle: str) -> Run:
 
 def batches(bundle: Bundle, texts: Sequence[str]) -> list[list[WindowTokens]]:
     """Each text in windows of its own, those of like length together."""
-    from transforms.tagging import RECTANGLE
+    from transforms.tagging import SUBTOKENS, rectangles
 
-    order = sorted(_windows(bundle, texts), key=len)
-    return [order[first : first + RECTANGLE] for first in range(0, len(order), RECTANGLE)]
+    windows = _windows(bundle, texts)
+    return [[windows[place] for place in group] for group in rectangles([*map(len, windows)], SUBTOKENS)]
 
 
 def _windows(bundle: Bundle, texts: Sequence[str]) -> list[WindowTokens]:

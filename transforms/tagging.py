@@ -5,6 +5,7 @@ The graph `model.onnx` encodes each window once; Viterbi and marginals run over 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,8 +15,9 @@ from transforms.bundle import Bundle
 from transforms.decoding import CrfScores, FloatArray, IntArray, by_layer, labelled_spans, marginals, viterbi
 from transforms.features import WindowTokens, pad
 
-#: Windows a rectangle holds. Small batches stay in cache; 8 measured best for int8 on two cores.
-RECTANGLE = 8
+#: Windows a rectangle holds at most, and subtokens. Small batches stay in cache; for int8 on two cores, 8 long windows
+#: measured best, and 16 short ones.
+RECTANGLE, SUBTOKENS = 16, 1024
 #: What one more rectangle costs, in subtokens.
 CALL = 8
 
@@ -54,7 +56,7 @@ def tag(bundle: Bundle, windows: Sequence[WindowTokens]) -> TaggedBatch:
 def _encode(bundle: Bundle, windows: Sequence[WindowTokens]) -> tuple[FloatArray, FloatArray]:
     """Emissions [B, W, L] and states [B, W, H], W words of the longest window."""
     found: list[tuple[list[int], FloatArray, FloatArray]] = []
-    for group in rectangles([*map(len, windows)]):
+    for group in rectangles([*map(len, windows)], SUBTOKENS):
         batch = pad([windows[place] for place in group])
         feed = {"ids": batch.ids, "shapes": batch.shapes, "mask": batch.mask, "starts": batch.starts}
         found.append((group, *bundle.tagger.run(None, feed)))
@@ -66,17 +68,20 @@ def _encode(bundle: Bundle, windows: Sequence[WindowTokens]) -> tuple[FloatArray
     return joined[0], joined[1]
 
 
-def rectangles(lengths: Sequence[int]) -> list[list[int]]:
+def rectangles(lengths: Sequence[int], room: float = math.inf) -> list[list[int]]:
     """Windows, or what else is padded to one length, in groups of like length (by index), the short ones first.
 
     Of all ways to cut their order by length, the one that costs least: what is padded to the longest of a group costs
-    as much as what is read, and each group a `CALL` more.
+    as much as what is read, and each group a `CALL` more. A group of several holds no more than `room`, padding
+    included.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     least, cuts = [0], [0]  # for the first n of the order: its cost, and where the last group begins
     for end in range(1, len(order) + 1):
-        begins = range(max(0, end - RECTANGLE), end)
-        cost, begin = min((least[begin] + CALL + lengths[order[end - 1]] * (end - begin), begin) for begin in begins)
+        longest = lengths[order[end - 1]]
+        most = int(max(1, min(RECTANGLE, room // longest)))
+        begins = range(max(0, end - most), end)
+        cost, begin = min((least[begin] + CALL + longest * (end - begin), begin) for begin in begins)
         least.append(cost)
         cuts.append(begin)
     groups, end = list[list[int]](), len(order)

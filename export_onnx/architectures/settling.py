@@ -13,8 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-#: Words settle whose log-odds to be part of a mention are below this (1.8 %).
-LEAST = -4.0
+#: Words settle whose log-odds to be part of a mention are below this (0.7 %).
+LEAST = -5.0
 
 
 class Packed(NamedTuple):
