@@ -156,14 +156,14 @@ def test_phrases_are_a_list() -> None:
 
 def test_the_default_schema_tells_who_works_for_leads_and_owns_whom(bundle: Bundle, schema: Schema) -> None:
     text = (
-        "Priya Nandakumar, chief executive of Kettleby & Rowe plc, spoke first. Nordvarg Offshore AS, a subsidiary of "
+        "Sofia Lindqvist, chief executive of Kettleby & Rowe plc, spoke first. Nordvarg Offshore AS, a subsidiary of "
         "Kettleby & Rowe plc, was founded in 1987 by Sverre Halvorsen. Jens Halversen works for Zeeduin Lines N.V."
     )
     (found,) = extract([text], bundle, schema)
     names = {entity.id: entity.name for entity in found.resolved.entities}
     assert {(names[s.head], s.relation, names[s.tail]) for s in found.statements} >= {
-        ("Priya Nandakumar", "EMPLOYER", "Kettleby & Rowe plc"),
-        ("Kettleby & Rowe plc", "LED_BY", "Priya Nandakumar"),
+        ("Sofia Lindqvist", "EMPLOYER", "Kettleby & Rowe plc"),
+        ("Kettleby & Rowe plc", "LED_BY", "Sofia Lindqvist"),
         ("Nordvarg Offshore AS", "PARENT_ORGANISATION", "Kettleby & Rowe plc"),
         ("Nordvarg Offshore AS", "FOUNDED_BY", "Sverre Halvorsen"),
         ("Jens Halversen", "EMPLOYER", "Zeeduin Lines N.V."),
