@@ -66,18 +66,19 @@ class Network(nn.Module):
         return Losses(
             a_sequence * len(batch.words) / batch.words.sum(),
             relations,
-            torch.zeros(()) if found.doubt is None else self._settling_loss(found.doubt, emissions, batch),
+            torch.zeros(())
+            if found.doubt is None
+            else self._settling_loss(found.doubt, found.read[0], emissions, batch),
             teacher.distance(found, batch.inputs) if teacher else torch.zeros(()),
         )
 
     def _by_layer(self, labels: Tensor) -> tuple[Tensor, ...]:
         return torch.split(labels, [1 + 2 * len(layer) for layer in self.space.layers], 2)
 
-    def _settling_loss(self, doubt: Tensor, emissions: Tensor, batch: TrainingBatch) -> Tensor:
+    def _settling_loss(self, doubt: Tensor, real: Tensor, emissions: Tensor, batch: TrainingBatch) -> Tensor:
         """Cross-entropy of whether a word is part of a mention; of what is left open, as the tagger has it by now."""
         likely = self._by_layer(emissions.detach().masked_fill(~batch.allowed, -torch.inf))
         mentioned = torch.stack([scores.argmax(-1) != 0 for scores in likely]).any(0)  # a layer's first label is O
-        real = torch.arange(doubt.shape[1]) < batch.words[:, None]
         return nn.functional.binary_cross_entropy_with_logits(doubt[real], mentioned[real].float())
 
 
@@ -117,9 +118,10 @@ def train(
         list(batches(epoch_windows(recipe, windows, chooser), recipe.budget, chooser)) for _ in range(recipe.epochs)
     ]
     new = ("shapes", "settling")  # of the encoder, but not of the published one
-    by_name = dict(network.named_parameters())
-    encoder = [p for n, p in by_name.items() if n.startswith("tagger.encoder.") and not any(part in n for part in new)]
-    heads = [p for n, p in by_name.items() if not n.startswith("tagger.encoder.") or any(part in n for part in new)]
+    encoder, heads = list[nn.Parameter](), list[nn.Parameter]()
+    for name, values in network.named_parameters():
+        published = name.startswith("tagger.encoder.") and not any(part in name for part in new)
+        (encoder if published else heads).append(values)
     optimizer = torch.optim.AdamW(
         [{"params": encoder, "lr": recipe.encoder_rate}, {"params": heads, "lr": recipe.head_rate}],
         weight_decay=0.01,

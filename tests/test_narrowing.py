@@ -81,6 +81,11 @@ def test_a_recipe_s_sizes_are_those_of_its_bundle(tmp_path: Path) -> None:
         ({"depth": 0, "start": "enterprise"}, "field 'depth': the encoder has 6 layers; take 1 to 6"),
         ({"heads": 13}, "field 'heads': the encoder has 12 attention heads a layer; take 1 to 12"),
         ({"inner": 0}, "field 'inner': the encoder has 1536 feed-forward units a layer; take 1 to 1536"),
+        ({"merge": 7}, "field 'merge': there are 6 layers; take one of 1 to 6"),
+        ({"merge": 0}, "field 'merge': there are 6 layers; take one of 1 to 6"),
+        ({"settle": 3}, r"field 'settle': 3 is not from 6 \(where subtokens are merged\) to 5"),
+        ({"merge": 2, "settle": 1}, "field 'settle': 1 is not from 2"),
+        ({"merge": 2, "settle": 6}, "field 'settle': 6 is not from 2"),
         ({"depth": 3, "distil": 1.0}, "field 'distil': there is no bundle to learn from; name one under 'start'"),
     ],
 )

@@ -13,7 +13,6 @@ torch = pytest.importorskip("torch", reason="the training extra is not installed
 
 from export_onnx.architectures.encoder import Encoder  # noqa: E402
 from export_onnx.architectures.settling import LEAST, packed  # noqa: E402
-from export_onnx.config import ConfigError  # noqa: E402
 from export_onnx.examples import LabelSpace  # noqa: E402
 from export_onnx.export import export_tagger  # noqa: E402
 from export_onnx.recipes import build, prepare  # noqa: E402
@@ -146,22 +145,3 @@ def test_a_bundle_learns_which_words_settle_and_what_begins_from_it_settles_too(
         path.write_text(yaml.safe_dump({**config, "start": "bundle", **more}))
         other = prepare(path, None).recipe
         assert (other.merge, other.settle) == (other.depth, None)
-
-
-@pytest.mark.parametrize(
-    ("reading", "message"),
-    [
-        ({"merge": 7}, "field 'merge': there are 6 layers; take one of 1 to 6"),
-        ({"merge": 0}, "field 'merge': there are 6 layers; take one of 1 to 6"),
-        ({"settle": 3}, r"field 'settle': 3 is not from 6 \(where subtokens are merged\) to 5"),
-        ({"merge": 2, "settle": 1}, "field 'settle': 1 is not from 2"),
-        ({"merge": 2, "settle": 6}, "field 'settle': 6 is not from 2"),
-    ],
-)
-def test_a_layer_that_cannot_be_is_refused(reading: dict[str, int], message: str, tmp_path: Path) -> None:
-    write_training_data(tmp_path)
-    config = {"name": "mine", "version": 1, "data": [{"name": "ours", "format": "conll", "train": "btc/b.conll"}]}
-    path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump({**config, **reading}))
-    with pytest.raises(ConfigError, match=message):
-        prepare(path, None)
