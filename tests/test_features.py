@@ -31,6 +31,18 @@ def test_words_carry_exact_offsets(bundle: Bundle) -> None:
 
 
 @settings(deadline=None, max_examples=60)
+@given(st.text("aZ9é. \n€", max_size=60), st.lists(st.integers(0, 60), max_size=12))
+def test_a_sentence_is_tokenized_the_same_whatever_stands_beside_it(bundle: Bundle, text: str, cuts: list[int]) -> None:
+    spans = list(itertools.pairwise(sorted(cuts)))
+    together = tokenize(bundle.tokenizer, text, spans)
+    assert len(together) == len(spans)
+    for span, found in zip(spans, together, strict=True):
+        (alone,) = tokenize(bundle.tokenizer, text, [span])
+        for name in ("ids", "shapes", "starts", "spans"):
+            assert np.array_equal(getattr(found, name), getattr(alone, name))
+
+
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=12), st.integers(12, 40))
 def test_every_word_is_in_the_core_of_one_window(bundle: Bundle, lengths: list[int], limit: int) -> None:
     parts = [" ".join(f"word{i}" for i in range(n)) for n in lengths]

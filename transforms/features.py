@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -109,29 +110,27 @@ def special_ids(tokenizer: Tokenizer) -> tuple[int, int]:
 def tokenize(tokenizer: Tokenizer, text: str, sentences: Sequence[tuple[int, int]]) -> list[SentenceTokens]:
     """Tokenize sentences of a document, given as (start, end) offsets into `text`."""
     encodings = tokenizer.encode_batch([text[start:end] for start, end in sentences], add_special_tokens=False)
-    words = [_words(encoding, start) for encoding, (start, _) in zip(encodings, sentences, strict=True)]
-    if not words:
-        return []
-    # The shapes of all words at once: a call a sentence would cost more than the tokenizer.
-    shapes = letter_shapes(text, np.concatenate([spans for _, _, spans in words]))
-    by_sentence = np.split(shapes, np.cumsum([len(starts) for _, starts, _ in words])[:-1])
+    # All sentences as one row, cut in the end: calls a sentence would cost more than the tokenizer.
+    sizes = [len(encoding) for encoding in encodings]
+    ids = _row(encoding.ids for encoding in encodings)
+    words = _row(encoding.word_ids for encoding in encodings)  # type: ignore[misc]  # None: of special tokens alone
+    offsets = _row(chain.from_iterable(encoding.offsets) for encoding in encodings).reshape(-1, 2)
+    sentence = np.repeat(np.arange(len(sizes)), sizes)
+    starts = np.flatnonzero(np.diff(words, prepend=-1) | np.diff(sentence, prepend=-1))
+    last = np.append(starts[1:], len(ids))[: len(starts)] - 1
+    begins = np.array([start for start, _ in sentences], dtype=np.int64)[sentence[starts], None]
+    spans = np.stack([offsets[starts, 0], offsets[last, 1]], axis=1) + begins
+    shapes = np.repeat(letter_shapes(text, spans), np.diff(starts, append=len(ids)))
+    ends = np.cumsum(sizes)
+    bounds = pairwise([0, *ends.tolist()]), pairwise([0, *starts.searchsorted(ends).tolist()])
     return [
-        SentenceTokens(ids, np.repeat(shape, np.diff(starts, append=len(ids))), starts, spans)
-        for (ids, starts, spans), shape in zip(words, by_sentence, strict=True)
+        SentenceTokens(ids[begin:end], shapes[begin:end], starts[low:high] - begin, spans[low:high])
+        for (begin, end), (low, high) in zip(*bounds, strict=True)
     ]
 
 
-def _words(encoding: object, offset: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Subtokens [T], the first of each word [W], and the words' spans [W, 2] moved by `offset`."""
-    ids = np.array(encoding.ids, dtype=np.int64)  # type: ignore[attr-defined]
-    if not len(ids):
-        empty = np.zeros(0, dtype=np.int64)
-        return empty, empty, empty.reshape(0, 2)
-    words = np.array(encoding.word_ids, dtype=np.int64)  # type: ignore[attr-defined]
-    offsets = np.array(encoding.offsets, dtype=np.int64)  # type: ignore[attr-defined]
-    starts = np.flatnonzero(np.diff(words, prepend=-1))
-    ends = np.append(starts[1:], len(ids)) - 1
-    return ids, starts, np.stack([offsets[starts, 0], offsets[ends, 1]], axis=1) + offset
+def _row(parts: Iterable[Iterable[int]]) -> IntArray:
+    return np.fromiter(chain.from_iterable(parts), dtype=np.int64)
 
 
 def pack(
