@@ -31,20 +31,18 @@ class CrfScores:
 
 def viterbi(crf: CrfScores, emissions: FloatArray, words: IntArray) -> IntArray:
     """The best label sequence of each window: emissions [B, W, L], words [B] → [B, W]; 0 beyond a window's words."""
-    batch, width, labels = emissions.shape
+    batch, width = emissions.shape[:2]
     scores, into = np.array(emissions.transpose(1, 0, 2), order="C"), np.ascontiguousarray(crf.moves.T)
-    pointers = np.empty((width, batch, labels), dtype=np.int64)
     scores[0] += crf.start
     for step in range(1, width):  # `scores` up to here are of the best sequences that end in a label
-        ways = scores[step - 1][:, None, :] + into  # [B, to, from]
-        ways.argmax(axis=2, out=pointers[step])
-        scores[step] += np.maximum.reduce(ways, axis=2)
+        scores[step] += np.maximum.reduce(scores[step - 1][:, :, None] + crf.moves, axis=1)
     rows, shortest = np.arange(batch), words.min()
     label = scores[words - 1, rows].argmax(axis=1)
     path = np.zeros((width, batch), dtype=np.int64)
     for step in range(width - 1, 0, -1):
         path[step] = label
-        before = pointers[step, rows, label]
+        # Looked for on the way back, since on the way forth it would be for every label.
+        before = (scores[step - 1] + into[label]).argmax(axis=1)
         # A window that is not yet reached waits with its last word's label.
         label = before if step < shortest else np.where(step < words, before, label)
     path[0] = label
@@ -59,10 +57,12 @@ def part_sentences(crf: CrfScores, emissions: FloatArray, sentences: Sequence[In
     """
     if crf.across:
         return
-    inside = np.flatnonzero([label.startswith("I-") for label in crf.labels])
-    for row, sentence in enumerate(sentences):
-        first = np.flatnonzero(np.diff(sentence, prepend=-1))
-        emissions[row, first[:, None], inside] = FORBIDDEN
+    inside = np.array([label.startswith("I-") for label in crf.labels])
+    first = np.zeros(emissions.shape[:2], dtype=bool)
+    first[:, 0] = True
+    for row, sentence in zip(first, sentences, strict=True):
+        row[1 : len(sentence)] = sentence[1:] != sentence[:-1]
+    np.copyto(emissions, FORBIDDEN, where=first[:, :, None] & inside)
 
 
 def by_layer(
