@@ -144,18 +144,17 @@ class Encoder(nn.Module):
             last = number == len(self.layers)
             if number < self.merge:
                 x = layer(x, bias)
+                words = pick(x, starts)
             elif number == self.merge:
                 x = layer(x, bias, pick(x, starts if last else kept(mask, starts)))
                 bias = _bias(nn.functional.pad(real, (2, 0), value=True))
+                words = x if last else x[:, 2:]  # without [CLS] and [SEP]
             elif chosen is not None:
                 x = layer(x, bias, chosen=chosen)
+                words = x[:, 2:]
             else:
                 x = layer(x, bias, x[:, 2:] if last else None)
-            words = x
-            if number < self.merge:
-                words = pick(x, starts)
-            elif chosen is not None or not last:
-                words = x[:, 2:]  # without [CLS] and [SEP]
+                words = x if last else x[:, 2:]
             found.after.append(words)
             found.read.append(read)
             if number == self.settle and self.settling is not None:
