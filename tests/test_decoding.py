@@ -64,7 +64,11 @@ def test_no_mention_runs_on_into_the_next_sentence(crf: CrfScores) -> None:
 
 
 def test_labelled_spans() -> None:
-    assert labelled_spans(LABELS, [1, 2, 1, 0, 3, 4, 4, 3]) == [(0, 2, "A"), (2, 3, "A"), (4, 7, "B"), (7, 8, "B")]
+    found = labelled_spans(
+        LABELS, np.array([[1, 2, 1, 0, 3, 4, 4, 3], [2, 1, 2, 2, 0, 0, 0, 4], [0] * 8, [3, *[4] * 7]])
+    )
+    first = [(0, 2, "A"), (2, 3, "A"), (4, 7, "B"), (7, 8, "B")]
+    assert found == [first, [(1, 4, "A")], [], [(0, 8, "B")]]  # what goes on with no beginning is none
 
 
 def test_what_is_likely_but_forbidden_leaves_probabilities(crf: CrfScores) -> None:

@@ -104,14 +104,16 @@ def marginals(crf: CrfScores, emissions: FloatArray, words: IntArray) -> FloatAr
     return found.transpose(1, 0, 2)  # type: ignore[no-any-return]
 
 
-def labelled_spans(labels: Sequence[str], path: Sequence[int]) -> list[tuple[int, int, str]]:
-    """(first word, last word + 1, type) of each B- I- run of one label sequence."""
-    spans: list[tuple[int, int, str]] = []
-    first = -1
-    for position, label in enumerate([*(labels[index] for index in path), "O"]):
-        if first >= 0 and not label.startswith("I-"):
-            spans.append((first, position, labels[path[first]][2:]))
-            first = -1
-        if label.startswith("B-"):
-            first = position
-    return spans
+def labelled_spans(labels: Sequence[str], paths: IntArray) -> list[list[tuple[int, int, str]]]:
+    """(first word, last word + 1, type) of each B- I- run, for each of the label sequences [B, W]."""
+    begins, goes_on = (np.array([label.startswith(kind) for label in labels]) for kind in ("B-", "I-"))
+    width = paths.shape[1]
+    ends = np.full((len(paths), width + 1), width)
+    ends[:, :width] = np.where(goes_on[paths], width, np.arange(width))
+    ends = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]  # from each word on, the first that goes on with none
+    rows, firsts = np.nonzero(begins[paths])
+    found: list[list[tuple[int, int, str]]] = [[] for _ in paths]
+    columns = (rows, firsts, ends[rows, firsts + 1], paths[rows, firsts])
+    for row, first, last, label in zip(*(column.tolist() for column in columns), strict=True):
+        found[row].append((first, last, labels[label][2:]))
+    return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transforms.bundle import Bundle
-from transforms.decoding import CrfScores, FloatArray, IntArray, by_layer, labelled_spans, marginals, viterbi
+from transforms.decoding import FloatArray, IntArray, by_layer, labelled_spans, marginals, viterbi
 from transforms.features import WindowTokens, pad
 
 #: Windows a rectangle holds at most, and subtokens. Small batches stay in cache; for int8 on two cores, 8 long windows
@@ -47,9 +47,16 @@ def tag(bundle: Bundle, windows: Sequence[WindowTokens]) -> TaggedBatch:
     words = np.array([len(window.starts) for window in windows], dtype=np.int64)
     spans: list[list[WordSpan]] = [[] for _ in windows]
     for crf, scores in by_layer(bundle.layers, emissions, [window.sentences for window in windows]):
-        paths, probabilities = viterbi(crf, scores, words), marginals(crf, scores, words)
-        for found, window, path, probability in zip(spans, windows, paths, probabilities, strict=True):
-            found += _spans(crf, window, path, probability)
+        paths = viterbi(crf, scores, words)
+        sure = np.take_along_axis(marginals(crf, scores, words), paths[:, :, None], axis=2)[:, :, 0]
+        for found, window, chosen, here in zip(spans, windows, sure, labelled_spans(crf.labels, paths), strict=True):
+            low, high = window.core
+            found += [
+                # A span is as sure as its least sure word.
+                WordSpan(first, last, label, float(chosen[first:last].min()))
+                for first, last, label in here
+                if low <= first < high
+            ]
     return TaggedBatch(words, states, spans)
 
 
@@ -89,15 +96,3 @@ def rectangles(lengths: Sequence[int], room: float = math.inf) -> list[list[int]
         groups.append(order[cuts[end] : end])
         end = cuts[end]
     return groups[::-1]
-
-
-def _spans(crf: CrfScores, window: WindowTokens, path: np.ndarray, probabilities: FloatArray) -> list[WordSpan]:
-    words = np.arange(len(window.starts))
-    chosen = probabilities[words, path[: len(words)]]
-    low, high = window.core
-    return [
-        # A span is as sure as its least sure word.
-        WordSpan(first, last, label, float(chosen[first:last].min()))
-        for first, last, label in labelled_spans(crf.labels, path[: len(words)].tolist())
-        if low <= first < high
-    ]
