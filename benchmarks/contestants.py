@@ -56,7 +56,7 @@ def bare_ner(bundle: str) -> Run:
 
 
 def batches(bundle: Bundle, texts: Sequence[str], pool: ThreadPoolExecutor | None = None) -> list[list[WindowTokens]]:
-    """Each text in windows of its own, those of like length together, the longest first, so that threads end together."""
+    """Each text in windows of its own, those of like length together; the longest first, so that all end together."""
     from transforms.tagging import SUBTOKENS
 
     parts = [texts[begin : begin + _PART] for begin in range(0, len(texts), _PART)]
