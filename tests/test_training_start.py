@@ -58,8 +58,12 @@ def test_what_is_taken_over_says_what_the_bundle_says(name: str) -> None:
     # int8 rounds what goes into each product: a few hundredths of the largest score. On the verge, it settles a word.
     clear = np.ones(wanted.shape[:2], dtype=bool) if doubt is None else ((doubt - LEAST).abs() > 1).numpy()
     assert clear.mean() > 0.7
-    assert np.abs(found.numpy() - wanted)[clear].max() < 0.1 * np.abs(wanted).max()
-    assert np.array_equal(found.numpy().argmax(2), wanted.argmax(2))
+    rounding = 0.1 * np.abs(wanted).max()
+    assert np.abs(found.numpy() - wanted)[clear].max() < rounding
+    best = np.sort(wanted, axis=2)
+    told = best[:, :, -1] - best[:, :, -2] > rounding
+    assert told.mean() > 0.7
+    assert np.array_equal(found.numpy().argmax(2)[told], wanted.argmax(2)[told])
 
 
 def test_types_and_relations_of_the_same_name_are_taken_over(start: Start) -> None:
