@@ -112,10 +112,13 @@ class LabelSpace:
 
 
 def without_overlaps(spans: Sequence[Span]) -> list[Span]:
-    """Longest spans first; a span that overlaps a kept one is dropped. No order of hashes decides a tie."""
+    """Longest spans first, of the same one what is known; a span that overlaps a kept one is dropped.
+
+    No order of hashes decides a tie.
+    """
     kept: list[Span] = []
     starts: list[int] = []
-    for span in sorted(set(spans), key=lambda s: (s.start - s.end, s.start, sorted(s.types))):
+    for span in sorted(set(spans), key=lambda s: (s.start - s.end, s.start, sorted(s.types), not s.known)):
         place = bisect_left(starts, span.start)
         before_ends = place == 0 or kept[place - 1].end <= span.start
         if before_ends and (place == len(kept) or span.end <= starts[place]):

@@ -387,3 +387,9 @@ def test_examples_are_put_one_below_the_other(tmp_path: Path) -> None:
         assert mentions == [("Ann Lee", "Person"), ("Acme", "Company")] * len(relations)
         assert {example.text[a:b].split()[0] for a, b in example.sentences} == {"Ann", "It"}
         assert all(tail == head + 1 for head, _, tail in example.relations)
+
+
+def test_of_one_mention_marked_twice_what_is_known_stays() -> None:
+    # Many, since the order of hashes might do right by one.
+    twice = [Span(n, n + 1, frozenset({"Person"}), known) for n in range(0, 60, 2) for known in (False, True)]
+    assert all(span.known for span in without_overlaps(twice))
