@@ -17,12 +17,11 @@ from pathlib import Path
 
 import click
 
+from benchmarks import accuracy
 from export_onnx.config import read_recipe
 from export_onnx.data import load_part
 from export_onnx.examples import Example, LabelSpace
 from export_onnx.formats.addresses import ADDRESS
-from transforms.bundle import load_bundle
-from transforms.extracting import extract
 
 CONFIG = Path(__file__).parent.parent / "export_onnx" / "configs" / "courier-address.yaml"
 #: What usaddress says of words that are no part of an address.
@@ -52,11 +51,8 @@ def main(data: Path, bundle: str, part: str) -> None:
 
 def ours(bundle: str) -> Labeller:
     """The bundle as the pipeline runs it."""
-    loaded = load_bundle(bundle)
-    return lambda texts: [
-        _labels(text, [(m.start, m.end, m.type) for m in found.resolved.analysis.mentions])
-        for text, found in zip(texts, extract(texts, loaded), strict=True)
-    ]
+    find = accuracy.ours(bundle)
+    return lambda texts: [_labels(text, spans) for text, spans in zip(texts, find(texts), strict=True)]
 
 
 def usaddress(taught: Sequence[Example]) -> Labeller:

@@ -9,13 +9,12 @@ up, and are no data that anything was trained on. Found is a name whose exact sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import click
 
-from benchmarks.contestants import load_spacy
+from benchmarks.accuracy import Finder, ours, spacy
 from transforms.bundle import DEFAULT_BUNDLE
-from transforms.extracting import extract
 
 NAMES = (
     "Priya Nandakumar",
@@ -61,8 +60,6 @@ FRAMES = (
     "Prepared by {}, reviewed by the auditors.",
     "Contact: {}",
 )
-#: Texts → of each, the spans of the people found.
-Finder = Callable[[Sequence[str]], list[set[tuple[int, int]]]]
 
 
 @click.command(help=__doc__)
@@ -80,26 +77,11 @@ def main(bundles: Sequence[str]) -> None:
     click.echo(f"{f'of {of}':48}" + " ".join(f"{total:8} {100 * total / of:5.1f} %" for total in totals.values()))
 
 
-def ours(bundle: str) -> Finder:
-    """A bundle as the pipeline runs it."""
-    return lambda texts: [
-        {(m.start, m.end) for m in found.resolved.analysis.mentions if m.type == "Person"}
-        for found in extract(texts, bundle)
-    ]
-
-
-def spacy() -> Finder:
-    """spaCy's small English model."""
-    nlp = load_spacy()
-    return lambda texts: [
-        {(span.start_char, span.end_char) for span in doc.ents if span.label_ == "PERSON"} for doc in nlp.pipe(texts)
-    ]
-
-
 def _found(finder: Finder, frame: str) -> int:
     start = frame.index("{}")
     texts = [frame.format(name) for name in NAMES]
-    return sum((start, start + len(name)) in spans for name, spans in zip(NAMES, finder(texts), strict=True))
+    wanted = [(start, start + len(name), "Person") for name in NAMES]
+    return sum(span in found for span, found in zip(wanted, finder(texts), strict=True))
 
 
 if __name__ == "__main__":

@@ -117,10 +117,10 @@ def tokenize(tokenizer: Tokenizer, text: str, sentences: Sequence[tuple[int, int
     offsets = _row(chain.from_iterable(encoding.offsets) for encoding in encodings).reshape(-1, 2)
     sentence = np.repeat(np.arange(len(sizes)), sizes)
     starts = np.flatnonzero(np.diff(words, prepend=-1) | np.diff(sentence, prepend=-1))
-    last = np.append(starts[1:], len(ids))[: len(starts)] - 1
+    lengths = np.diff(starts, append=len(ids))
     begins = np.array([start for start, _ in sentences], dtype=np.int64)[sentence[starts], None]
-    spans = np.stack([offsets[starts, 0], offsets[last, 1]], axis=1) + begins
-    shapes = np.repeat(letter_shapes(text, spans), np.diff(starts, append=len(ids)))
+    spans = np.stack([offsets[starts, 0], offsets[starts + lengths - 1, 1]], axis=1) + begins
+    shapes = np.repeat(letter_shapes(text, spans), lengths)
     ends = np.cumsum(sizes)
     bounds = pairwise([0, *ends.tolist()]), pairwise([0, *starts.searchsorted(ends).tolist()])
     return [
