@@ -111,6 +111,8 @@ class Recipe:
             are taken, both are those of `start`.
         distil: weight of the loss that draws the states of each layer to those of the bundle under `start`
             (`distillation`), and no dropout in its encoder; for a smaller one.
+        scramble: share of batches that are read with words replaced by any others, and teach by `distil` alone; what
+            the training texts lack is kept better.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.
         reduce_range: weights of 7 bits instead of 8. CPUs without VNNI saturate where they add up products of 8 bits.
@@ -135,6 +137,7 @@ class Recipe:
     merge: int | None = None
     settle: int | None = None
     distil: float = 0.0
+    scramble: float = 0.0
     seed: int = 13
     epochs: int = 8
     window: int = 128
@@ -174,6 +177,11 @@ def read_recipe(path: Path) -> Recipe:
     given["rename"] = {str(old): str(new) for old, new in renamed.items()}
     if given.get("distil") and given.get("start") is None:
         raise ConfigError(f"{path}: field 'distil': there is no bundle to learn from; name one under 'start'")
+    if scramble := given.get("scramble"):
+        if not given.get("distil"):
+            raise ConfigError(f"{path}: field 'scramble': scrambled texts teach by 'distil' alone; set that too")
+        if not 0 < scramble < 1:
+            raise ConfigError(f"{path}: field 'scramble': {scramble} is no share of batches; take less than 1")
     return Recipe(**given, path=path)
 
 

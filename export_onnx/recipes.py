@@ -22,6 +22,7 @@ from export_onnx.beginning import begin, encoder_folder, fitted, given_encoder, 
 from export_onnx.card import write_card
 from export_onnx.config import ConfigError, Recipe, read_recipe
 from export_onnx.data import DataSet, joined_by, load, load_part
+from export_onnx.distillation import Scrambler
 from export_onnx.documents import score_documents
 from export_onnx.examples import Example, LabelSpace
 from export_onnx.export import (
@@ -86,7 +87,9 @@ def build(config: Path, data: Path | None, work: Path, target: Path | None = Non
     windows = [window for s in prepared.sets for e in s.train for window in prepared.windows(s.source.name, e)]
     begin(network, prepared.recipe, prepared.start, windows)
     curve = work / "curve.jsonl"
-    for epoch in train(prepared.recipe, network, windows, work, make_teacher(prepared.recipe, prepared.start)):
+    teacher = make_teacher(prepared.recipe, prepared.start)
+    scrambler = Scrambler(prepared.tokenizer.get_vocab()) if prepared.recipe.scramble else None
+    for epoch in train(prepared.recipe, network, windows, work, teacher, scrambler):
         # Kept beside the checkpoint: a resumed run goes on in the same file.
         rows = [] if epoch["epoch"] == 1 or not curve.exists() else curve.read_text(encoding="utf-8").splitlines()
         curve.write_text("\n".join([*rows, json.dumps(epoch)]) + "\n", encoding="utf-8")

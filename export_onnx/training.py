@@ -19,7 +19,7 @@ from export_onnx.architectures.encoder import Encoder
 from export_onnx.architectures.relation_head import RelationHead
 from export_onnx.architectures.tagger import Tagger
 from export_onnx.config import Recipe
-from export_onnx.distillation import Teacher
+from export_onnx.distillation import Inputs, Scrambler, Teacher
 from export_onnx.examples import LabelSpace
 from export_onnx.windows import POSITIVE, TrainingBatch, TrainingWindow, batches, collate
 from transforms.features import SHAPES
@@ -72,6 +72,11 @@ class Network(nn.Module):
             teacher.distance(found, batch.inputs) if teacher else torch.zeros(()),
         )
 
+    def imitation(self, inputs: Inputs, teacher: Teacher) -> Losses:
+        """The distance from a teacher's states alone."""
+        none = torch.zeros(())
+        return Losses(none, none, none, teacher.distance(self.tagger.encoder.word_states(*inputs), inputs))
+
     def _by_layer(self, labels: Tensor) -> tuple[Tensor, ...]:
         return torch.split(labels, [1 + 2 * len(layer) for layer in self.space.layers], 2)
 
@@ -109,9 +114,17 @@ def epoch_windows(recipe: Recipe, windows: list[TrainingWindow], chooser: random
 
 
 def train(
-    recipe: Recipe, network: Network, windows: list[TrainingWindow], work: Path, teacher: Teacher | None = None
+    recipe: Recipe,
+    network: Network,
+    windows: list[TrainingWindow],
+    work: Path,
+    teacher: Teacher | None = None,
+    scrambler: Scrambler | None = None,
 ) -> Iterator[dict[str, float]]:
-    """Train to the end, resuming from the last finished epoch in `work`; yields each epoch's mean losses."""
+    """Train to the end, resuming from the last finished epoch in `work`; yields each epoch's mean losses.
+
+    Of scrambled texts these hold nothing.
+    """
     torch.manual_seed(recipe.seed)
     chooser = random.Random(recipe.seed)
     groups = [
@@ -143,7 +156,7 @@ def train(
     for epoch in range(first, recipe.epochs):
         torch.manual_seed(recipe.seed + epoch)
         chooser = random.Random(recipe.seed + epoch)
-        means = _epoch(recipe, network, groups[epoch], optimizer, schedule, chooser, epoch, teacher)
+        means = _epoch(recipe, network, groups[epoch], optimizer, schedule, chooser, epoch, teacher, scrambler)
         state = {
             "recipe": repr(recipe),
             "epoch": epoch + 1,
@@ -166,24 +179,29 @@ def _epoch(
     chooser: random.Random,
     epoch: int,
     teacher: Teacher | None,
+    scrambler: Scrambler | None,
 ) -> dict[str, float]:
     network.train()
     weights = torch.tensor([recipe.tagging_weight, recipe.relation_weight, 1.0, recipe.distil])
-    sums = torch.zeros(len(weights))
+    sums, seen = torch.zeros(len(weights)), 0
     bar = tqdm(groups, desc=f"epoch {epoch + 1}/{recipe.epochs}", unit="batch", mininterval=5)
     for step, group in enumerate(bar, start=1):
         batch = collate(group, network.space, chooser, recase=recipe.recase)
-        losses = torch.stack(network.losses(batch, teacher))
+        if teacher and scrambler and chooser.random() < recipe.scramble:
+            losses = torch.stack(network.imitation(scrambler(batch.inputs), teacher))
+        else:
+            losses = torch.stack(network.losses(batch, teacher))
+            sums += losses.detach()
+            seen += 1
         loss = losses @ weights
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        sums += losses.detach()
-        if step % 20 == 0:
-            bar.set_postfix({name: f"{value:.3f}" for name, value in _means(sums / step).items() if value})
-    return _means(sums / len(groups))
+        if step % 20 == 0 and seen:
+            bar.set_postfix({name: f"{value:.3f}" for name, value in _means(sums / seen).items() if value})
+    return _means(sums / max(seen, 1))
 
 
 def _means(losses: Tensor) -> dict[str, float]:

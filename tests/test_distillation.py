@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,15 @@ import yaml
 torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install -e '.[train]'")
 
 from export_onnx.architectures.encoder import Encoder, WordStates, spread  # noqa: E402
-from export_onnx.beginning import begin, make_network  # noqa: E402
-from export_onnx.distillation import Teacher  # noqa: E402
-from export_onnx.recipes import build, prepare  # noqa: E402
+from export_onnx.beginning import begin, make_network, make_teacher  # noqa: E402
+from export_onnx.distillation import CONTINUED, Scrambler, Teacher  # noqa: E402
+from export_onnx.examples import Example  # noqa: E402
+from export_onnx.recipes import Prepared, build, prepare  # noqa: E402
 from export_onnx.starting import read_start  # noqa: E402
+from export_onnx.training import train  # noqa: E402
+from export_onnx.windows import collate  # noqa: E402
 from tests.training_data import SMALL_ENCODER, write_training_data  # noqa: E402
+from transforms.bundle import load_bundle  # noqa: E402
 from transforms.extracting import extract  # noqa: E402
 
 
@@ -66,6 +71,62 @@ def test_the_distance_is_that_of_the_words_a_layer_read() -> None:
     assert teacher.distance(shifted, inputs).item() == pytest.approx(wanted.item(), rel=1e-4)
     with pytest.raises(ValueError, match="shorter"):
         teacher.distance(WordStates(taken.after[:2], taken.read[:2], None), inputs)
+
+
+def test_words_are_replaced_by_words_and_all_else_stays() -> None:
+    tokenizer = load_bundle("enterprise").tokenizer
+    row = tokenizer.encode("Raghunathan & Lee paid 1250 to a Wroclaw bank.").ids
+    inputs = (torch.tensor([row] * 200), *(torch.rand(200, len(row)) for _ in range(3)))
+    torch.manual_seed(1)
+    ids, *others = Scrambler(tokenizer.get_vocab())(inputs)
+    assert all(one is other for one, other in zip(others, inputs[1:], strict=True))
+    changed = ids != inputs[0]
+    for place, token in enumerate(map(tokenizer.id_to_token, row)):
+        text = token.removeprefix(CONTINUED)
+        assert changed[:, place].any() == (text.isalpha() and len(text) > 1), token
+        for other in map(tokenizer.id_to_token, ids[:, place].tolist()):
+            assert other.startswith(CONTINUED) == token.startswith(CONTINUED)
+    shares = changed.float().mean(1)
+    assert shares.min() == 0
+    assert shares.max() > 0.5
+
+
+def test_scrambled_texts_teach_what_the_training_texts_lack(tmp_path: Path) -> None:
+    plain, scrambled = (_distance_elsewhere(tmp_path / str(scramble), scramble) for scramble in (0.0, 0.5))
+    assert scrambled < 0.9 * plain
+
+
+def _distance_elsewhere(folder: Path, scramble: float) -> float:
+    """How far a student of one layer is from its teacher in sentences unlike those it learned from."""
+    prepared = _prepared(folder, scramble)
+    network = make_network(prepared.recipe, prepared.space)
+    windows = [window for s in prepared.sets for e in s.train for window in prepared.windows(s.source.name, e)]
+    begin(network, prepared.recipe, prepared.start, windows)
+    teacher = make_teacher(prepared.recipe, prepared.start)
+    assert teacher is not None
+    list(train(prepared.recipe, network, windows, folder, teacher, Scrambler(prepared.tokenizer.get_vocab())))
+    other = prepared.windows("other", Example("Turbines of the northern plant were sold below their value in spring."))
+    inputs = collate(other, prepared.space, random.Random(1)).inputs
+    with torch.no_grad():
+        return float(teacher.distance(network.eval().tagger.encoder.word_states(*inputs), inputs))
+
+
+def _prepared(folder: Path, scramble: float) -> Prepared:
+    write_training_data(folder)
+    config = {
+        "name": "mine",
+        "version": 1,
+        "start": "enterprise",
+        "depth": 1,
+        "distil": 10,
+        "scramble": scramble,
+        "epochs": 20,
+        "warmup": 2,
+    }
+    config["data"] = [{"name": "ours", "format": "conll", "train": "btc/b.conll", "repeat": 8}]
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return prepare(path, None)
 
 
 def test_a_shallower_bundle_learns_from_the_one_it_begins_from(tmp_path: Path) -> None:

@@ -87,6 +87,8 @@ def test_a_recipe_s_sizes_are_those_of_its_bundle(tmp_path: Path) -> None:
         ({"merge": 2, "settle": 1}, "field 'settle': 1 is not from 2"),
         ({"merge": 2, "settle": 6}, "field 'settle': 6 is not from 2"),
         ({"depth": 3, "distil": 1.0}, "field 'distil': there is no bundle to learn from; name one under 'start'"),
+        ({"scramble": 0.5}, "field 'scramble': scrambled texts teach by 'distil' alone; set that too"),
+        ({"start": "enterprise", "distil": 1.0, "scramble": 50}, "field 'scramble': 50.0 is no share of batches"),
     ],
 )
 def test_a_size_that_cannot_be_is_refused(more: dict[str, object], message: str, tmp_path: Path) -> None:
