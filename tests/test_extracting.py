@@ -92,10 +92,10 @@ def test_an_empty_text_and_an_empty_register_are_no_errors(
 
 
 def test_what_has_a_legal_form_is_a_company(bundle: Bundle, schema: Schema) -> None:
-    text = "Banca Lagunare S.p.A. of Trieste lent to Lumenfjord Software AS."
+    text = "Hordavik Marine AS of Bergen sold the ship to Banca Lagunare S.p.A."
     (found,) = extract([text], bundle, schema)
-    companies = [(m.text, m.type) for m in found.resolved.analysis.mentions if m.text != "Trieste"]
-    assert companies == [("Banca Lagunare S.p.A.", "Organisation"), ("Lumenfjord Software AS", "Organisation")]
+    companies = [(m.text, m.type) for m in found.resolved.analysis.mentions if m.text != "Bergen"]
+    assert companies == [("Hordavik Marine AS", "Organisation"), ("Banca Lagunare S.p.A.", "Organisation")]
     places = parse_schema({"entities": {"Location": {}}}, "places")
     (found,) = extract([text], bundle, places)
     assert {m.type for m in found.resolved.analysis.mentions} <= {"Location"}

@@ -12,7 +12,7 @@ import yaml
 torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install -e '.[train]'")
 
 from export_onnx.architectures.encoder import Encoder  # noqa: E402
-from export_onnx.architectures.settling import LEAST, packed  # noqa: E402
+from export_onnx.architectures.settling import LEAST, Settling, packed  # noqa: E402
 from export_onnx.examples import LabelSpace  # noqa: E402
 from export_onnx.export import export_tagger  # noqa: E402
 from export_onnx.recipes import build, prepare  # noqa: E402
@@ -93,6 +93,12 @@ def test_a_settled_word_keeps_its_state_and_is_still_attended_to() -> None:
     # The fourth layer reads what it reads where nobody settles: settled words are among it.
     plain = _words(_encoder(merge=2))
     assert torch.allclose(found.after[3][read], plain.after[3][read], atol=1e-5)
+
+
+def test_while_training_fewer_words_settle() -> None:
+    settling, doubt = Settling(8), torch.tensor([[-6.0, -4.5, -3.0]])
+    assert settling.train().may_go_on(doubt).tolist() == [[False, True, True]]
+    assert settling.eval().may_go_on(doubt).tolist() == [[False, False, True]]
 
 
 def test_untrained_every_word_is_read_on_for() -> None:

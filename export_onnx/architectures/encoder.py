@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from export_onnx.architectures.settling import LEAST, Packed, Settling, packed
+from export_onnx.architectures.settling import Packed, Settling, packed
 
 
 class Attention(nn.Module):
@@ -159,7 +159,7 @@ class Encoder(nn.Module):
             found.read.append(read)
             if number == self.settle and self.settling is not None:
                 found.doubt = doubt = self.settling(words)
-                read = real & (doubt > LEAST)
+                read = real & self.settling.may_go_on(doubt)
                 chosen = packed(nn.functional.pad(read, (2, 0)))
         return found
 
