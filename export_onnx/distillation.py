@@ -4,7 +4,7 @@ The student begins with some of the teacher's layers; after each, its states are
 after the same layer (after the patient distillation of Sun et al. 2019; of the first subtokens of all words, not of
 [CLS] alone). All heads read the last states, so that whatever the teacher's heads tell comes along, and no labels are
 needed. So texts that nobody wrote teach as well: those of a batch with words replaced by any others, which shows more
-of what the teacher knows than the training texts do (after the augmentation of TinyBERT, Jiao et al. 2020, section 4.2;
+of what the teacher knows than the training texts do (after the augmentation of TinyBERT, Jiao et al. 2020, section 3.2;
 there a language model chooses the words).
 """
 
