@@ -72,10 +72,9 @@ class Network(nn.Module):
             teacher.distance(found, batch.inputs) if teacher else torch.zeros(()),
         )
 
-    def imitation(self, inputs: Inputs, teacher: Teacher) -> Losses:
-        """The distance from a teacher's states alone."""
-        none = torch.zeros(())
-        return Losses(none, none, none, teacher.distance(self.tagger.encoder.word_states(*inputs), inputs))
+    def distance(self, inputs: Inputs, teacher: Teacher) -> Tensor:
+        """The distance from a teacher's states, for texts without labels."""
+        return teacher.distance(self.tagger.encoder.word_states(*inputs), inputs)
 
     def _by_layer(self, labels: Tensor) -> tuple[Tensor, ...]:
         return torch.split(labels, [1 + 2 * len(layer) for layer in self.space.layers], 2)
@@ -188,12 +187,12 @@ def _epoch(
     for step, group in enumerate(bar, start=1):
         batch = collate(group, network.space, chooser, recase=recipe.recase)
         if teacher and scrambler and chooser.random() < recipe.scramble:
-            losses = torch.stack(network.imitation(scrambler(batch.inputs), teacher))
+            loss = recipe.distil * network.distance(scrambler(batch.inputs), teacher)
         else:
             losses = torch.stack(network.losses(batch, teacher))
+            loss = losses @ weights
             sums += losses.detach()
             seen += 1
-        loss = losses @ weights
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)

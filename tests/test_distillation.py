@@ -15,7 +15,7 @@ from export_onnx.architectures.encoder import Encoder, WordStates, spread  # noq
 from export_onnx.beginning import begin, make_network, make_teacher  # noqa: E402
 from export_onnx.distillation import CONTINUED, Scrambler, Teacher  # noqa: E402
 from export_onnx.examples import Example  # noqa: E402
-from export_onnx.recipes import Prepared, build, prepare  # noqa: E402
+from export_onnx.recipes import build, prepare  # noqa: E402
 from export_onnx.starting import read_start  # noqa: E402
 from export_onnx.training import train  # noqa: E402
 from export_onnx.windows import collate  # noqa: E402
@@ -98,7 +98,7 @@ def test_scrambled_texts_teach_what_the_training_texts_lack(tmp_path: Path) -> N
 
 def _distance_elsewhere(folder: Path, scramble: float) -> float:
     """How far a student of one layer is from its teacher in sentences unlike those it learned from."""
-    prepared = _prepared(folder, scramble)
+    prepared = prepare(_config(folder, repeat=8, scramble=scramble, epochs=20, warmup=2), None)
     network = make_network(prepared.recipe, prepared.space)
     windows = [window for s in prepared.sets for e in s.train for window in prepared.windows(s.source.name, e)]
     begin(network, prepared.recipe, prepared.start, windows)
@@ -111,38 +111,18 @@ def _distance_elsewhere(folder: Path, scramble: float) -> float:
         return float(teacher.distance(network.eval().tagger.encoder.word_states(*inputs), inputs))
 
 
-def _prepared(folder: Path, scramble: float) -> Prepared:
+def _config(folder: Path, repeat: int, **more: float) -> Path:
+    """A recipe for a student of one layer, beside its data."""
     write_training_data(folder)
-    config = {
-        "name": "mine",
-        "version": 1,
-        "start": "enterprise",
-        "depth": 1,
-        "distil": 10,
-        "scramble": scramble,
-        "epochs": 20,
-        "warmup": 2,
-    }
-    config["data"] = [{"name": "ours", "format": "conll", "train": "btc/b.conll", "repeat": 8}]
+    config: dict[str, object] = {"name": "mine", "version": 1, "start": "enterprise", "depth": 1, "distil": 10, **more}
+    config["data"] = [{"name": "ours", "format": "conll", "train": "btc/b.conll", "repeat": repeat}]
     path = folder / "mine.yaml"
     path.write_text(yaml.safe_dump(config))
-    return prepare(path, None)
+    return path
 
 
 def test_a_shallower_bundle_learns_from_the_one_it_begins_from(tmp_path: Path) -> None:
-    data = write_training_data(tmp_path)
-    config = {
-        "name": "shallow",
-        "version": 1,
-        "start": "enterprise",
-        "depth": 1,
-        "distil": 10,
-        "epochs": 4,
-        "warmup": 2,
-    }
-    config["data"] = [{"name": "ours", "format": "conll", "train": "btc/b.conll", "repeat": 20}]
-    path = data / "shallow.yaml"
-    path.write_text(yaml.safe_dump(config))
+    path = _config(tmp_path, repeat=20, epochs=4, warmup=2)
     bundle = build(path, None, tmp_path / "work", tmp_path / "bundle")
     first, *_, last = (json.loads(line) for line in (tmp_path / "work" / "curve.jsonl").read_text().splitlines())
     assert 0 < last["distance"] < first["distance"]
