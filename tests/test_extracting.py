@@ -6,14 +6,17 @@ from itertools import chain, combinations, pairwise
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import SAMPLES
 from transforms.bundle import Bundle
+from transforms.decoding import FORBIDDEN
 from transforms.extracting import extract
 from transforms.inference import StructureModelHandler, analyse
 from transforms.linking import Linker, make_linker
+from transforms.patterns import company_mentions
 from transforms.records import DeadLetter, Document, Structured
 from transforms.register import load_register
 from transforms.schema import Schema, parse_schema
@@ -99,6 +102,26 @@ def test_what_has_a_legal_form_is_a_company(bundle: Bundle, schema: Schema) -> N
     places = parse_schema({"entities": {"Location": {}}}, "places")
     (found,) = extract([text], bundle, places)
     assert {m.type for m in found.resolved.analysis.mentions} <= {"Location"}
+
+
+def test_a_company_that_the_tagger_misses_is_found_by_its_legal_form(bundle: Bundle, schema: Schema) -> None:
+    (crf,) = bundle.layers
+    nothing = np.where([label == "O" for label in crf.labels], 0, FORBIDDEN).astype(np.float32)
+    blind = replace(bundle, layers=(replace(crf, start=nothing, moves=np.tile(nothing, (len(nothing), 1))),))
+    (found,) = extract(["Banca Lagunare S.p.A. of Trieste lent to Lumenfjord Software AS."], blind, schema)
+    mentions = [(m.text, m.type) for m in found.resolved.analysis.mentions]
+    assert mentions == [("Banca Lagunare S.p.A.", "Organisation"), ("Lumenfjord Software AS", "Organisation")]
+
+
+def test_a_company_by_its_form_alone_takes_nothing_from_the_tagger(
+    bundle: Bundle, schema: Schema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [*TEXTS, "Ann Lee said that the case of Acme Ltd v. Bank of Kilmore plc of Leeds was lost."]
+    assert sum(1 for text in texts for _ in company_mentions(text)) > 15
+    having = [set(found.resolved.analysis.mentions) for found in extract(texts, bundle, schema)]
+    monkeypatch.setattr("transforms.patterns.company_mentions", lambda text: ())
+    without = [set(found.resolved.analysis.mentions) for found in extract(texts, bundle, schema)]
+    assert all(fewer <= more for fewer, more in zip(without, having, strict=True))
 
 
 def test_an_address_is_a_place_with_its_number(bundle: Bundle, schema: Schema) -> None:

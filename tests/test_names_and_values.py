@@ -114,6 +114,32 @@ def test_patterns_find_dates_and_amounts_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "companies"),
+    [
+        ("Banca Lagunare S.p.A. lent to Old Lumen Software AS.", ["Banca Lagunare S.p.A.", "Old Lumen Software AS"]),
+        ("Between the Bank of Kilmore plc, O'Neil & Sons Ltd. and us", ["Bank of Kilmore plc", "O'Neil & Sons Ltd"]),
+        ("ACME TRADING, INC. agrees with Société du Quai S.A.", ["ACME TRADING, INC", "Société du Quai S.A."]),
+        ("Oslo. St. Mary Ltd sold it to J. Vega GmbH & Co. KG", ["St. Mary Ltd", "J. Vega GmbH & Co. KG"]),
+        ("Dear Sirs,\nHordavik\nMarine AS", ["Marine AS"]),
+    ],
+)
+def test_a_company_with_its_legal_form_is_told_by_its_capitals(text: str, companies: list[str]) -> None:
+    assert [text[a:b] for a, b, kind in pattern_mentions(text) if kind == "Organisation"] == companies
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("HOTEL AND SPA", "Grand Spa", "Very Limited Availability", "the Corporation Tax", "Any Corporation"),
+        *("As Agent", "It was Acme. As agent", "If Acme As Lender", "Chairman and Co"),
+        *("acme ltd", "of Ltd", "Ltd", "A " * 20 + "b Ltd"),
+    ],
+)
+def test_what_no_legal_form_closes_is_no_company(text: str) -> None:
+    assert list(pattern_mentions(text)) == []
+
+
+@pytest.mark.parametrize(
     ("name", "text", "whole"),
     [
         ("Acme", "Acme AS, a company", "Acme AS"),
@@ -140,6 +166,7 @@ def test_a_company_is_told_by_its_legal_form(name: str, text: str, whole: str) -
     [
         ("Acme", "Acme as agent"),
         ("ACME", "ACME AS AGENT"),
+        ("Acme", "Acme As Agent"),
         ("Acme", "Acme, as agent"),
         ("Acme", "Acme pays VAT"),
         ("Oslo", "Oslo"),

@@ -108,13 +108,15 @@ def _merge(
 ) -> list[WindowMention]:
     """The tagger's spans and the formal ones of a window, mapped to the schema's types.
 
-    What has a form (see `patterns`) replaces what the tagger says of values, and of its parts ("EUR", "May").
+    What has a form (see `patterns`) replaces what the tagger says of values, and of its parts ("EUR", "May"); but a
+    company by its form alone gives way to any name.
     """
     begin, stop = window.spans[0, 0], window.spans[-1, 1]
     near = formal[bisect_right(formal, begin, key=itemgetter(1)) : bisect_left(formal, stop, key=itemgetter(0))]
     exact = [span for start, end, label in near if (span := _formal_span(window, start, end, label)) is not None]
     named = [s for s in spans if not _is_value(schema, s.label)]
-    exact = [e for e in exact if not any(_overlap(e, s) and not _inside(s, e) for s in named)]
+    values = {e for e in exact if _is_value(schema, e.label)}
+    exact = [e for e in exact if not any(_overlap(e, s) and not (e in values and _inside(s, e)) for s in named)]
     rest = [s for s in spans if not any(_overlap(e, s) for e in exact)]
     merged = sorted([*exact, *rest], key=lambda s: s.first)
     return [

@@ -7,7 +7,7 @@ model: these patterns add to the tagger's mentions, or correct them. Normalising
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from babel.numbers import list_currencies
@@ -22,8 +22,10 @@ _MONTH = (
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
 _YEAR = r"(?:1[5-9]|20)\d\d"
 _DATE = re.compile(
-    rf"\b(?:{_DAY}\.?(?:\s+of)?\s+{_MONTH}(?:,?\s+{_YEAR})?|{_MONTH}\s+{_DAY}(?:,?\s+{_YEAR})?\b|{_MONTH}\s+{_YEAR}"
-    rf"|{_YEAR}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])|{_DAY}[./](?:0?[1-9]|1[0-2])[./]{_YEAR})\b",
+    # What a date begins with is looked at first: most words begin with none of it, and no more of them need be.
+    rf"\b(?=[\dJFMASOND])(?:{_DAY}\.?(?:\s+of)?\s+{_MONTH}(?:,?\s+{_YEAR})?"
+    rf"|{_MONTH}\s+{_DAY}(?:,?\s+{_YEAR})?\b"
+    rf"|{_MONTH}\s+{_YEAR}|{_YEAR}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])|{_DAY}[./](?:0?[1-9]|1[0-2])[./]{_YEAR})\b",
     re.IGNORECASE,
 )
 _SCALE = r"(?:\s?(?:thousand|million|billion|trillion|mn|bn|m|k)\b)?"
@@ -37,14 +39,16 @@ def _money() -> re.Pattern[str]:
     codes = "|".join(sorted(set(list_currencies()) - {"ALL", "TOP", "CUP", "TRY", "MOP", "BAM", "LAK", "MAD"}))
     sign = rf"(?:(?:US|C|A|NZ|HK)?\$|€|£|¥|\b(?:{codes}))"
     return re.compile(
-        rf"{sign}\s?(?:{_AMOUNT})(?!\d){_SCALE}|\b(?:{_AMOUNT}){_SCALE}\s?(?:€|£|\$|(?:{codes})\b|(?i:{_WORDS})\b)"
+        rf"(?=[\d$€£¥A-Z])(?:{sign}\s?(?:{_AMOUNT})(?!\d){_SCALE}"
+        rf"|\b(?:{_AMOUNT}){_SCALE}\s?(?:€|£|\$|(?:{codes})\b|(?i:{_WORDS})\b))"
     )
 
 
 def pattern_mentions(text: str) -> Iterator[tuple[int, int, str]]:
-    """(start, end, type) of each date and amount, in order, without overlap."""
+    """(start, end, type) of each date, amount and company with its legal form, in order, without overlap."""
     found = [(m.start(), m.end(), "Money") for m in _money().finditer(text)]
     found += [(m.start(), m.end(), "Date") for m in _DATE.finditer(text)]
+    found += [(start, end, "Organisation") for start, end in company_mentions(text)]
     end = 0
     for start, stop, kind in sorted(found):
         if start >= end:
@@ -74,8 +78,81 @@ def _first_words() -> frozenset[str]:
     return frozenset(form.split()[0] for form in _legal_forms())
 
 
+@lru_cache(maxsize=65536)
+def _begins_form(word: str) -> bool:
+    return _undotted(word) in _first_words()
+
+
 def _undotted(term: str) -> str:
     return " ".join(term.casefold().replace(".", "").strip(" ,").split())
+
+
+#: Forms that are no other word, in whatever letters; of the others, "As", "Spa" or "SPA" among capitals may be one.
+_SURE = frozenset({"ltd", "limited", "inc", "incorporated", "corp", "corporation", "llc", "llp", "plc", "gmbh", "oy"})
+_WORD = re.compile(r"[^\s,;:()\"“”]+")
+#: Words with a capital before a name, at the beginning of a sentence or in a heading, that are none of it.
+_OPENERS = frozenset(
+    {"a", "after", "all", "an", "and", "any", "as", "at", "before", "between", "both", "but", "by", "dear", "each"}
+    | {
+        "every",
+        "for",
+        "from",
+        "further",
+        "if",
+        "in",
+        "into",
+        "its",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "our",
+        "such",
+        "that",
+        "the",
+    }
+    | {"their", "these", "this", "to", "under", "upon", "when", "where", "while", "with", "your"}
+)
+_INNER = frozenset({"&", "+", "and", "da", "de", "del", "der", "di", "do", "du", "et", "of", "the", "und", "van", "y"})
+_LONGEST_COMPANY = 8  # words, its legal form not counted
+
+
+def company_mentions(text: str) -> Iterator[tuple[int, int]]:
+    """(start, end) of each run of words with capitals that a legal form closes, form included, in order."""
+    words = list(_WORD.finditer(text))
+    for place, word in enumerate(words):
+        if _begins_form(word[0]) and (first := _first_of_name(text, words, place)) < place:
+            start, end = words[first].start(), words[place - 1].end()
+            if (stop := _form_end(text, start, end)) > end and _is_sure(text, start, end, stop):
+                yield start, stop
+
+
+def _first_of_name(text: str, words: Sequence[re.Match[str]], place: int) -> int:
+    """Where the name begins that the word at `place` closes; `place` itself, if none does."""
+    first, capitals = place, place
+    while first > max(0, place - _LONGEST_COMPANY) and _goes_on(text, words[first - 1], words[first], first == place):
+        first -= 1
+        if words[first][0][0].isupper():
+            capitals = first
+        elif words[first][0] not in _INNER:
+            break
+    while capitals < place and (words[capitals][0].casefold() in _OPENERS or words[capitals][0] in _INNER):
+        capitals += 1
+    return capitals
+
+
+def _goes_on(text: str, one: re.Match[str], other: re.Match[str], is_form: bool) -> bool:
+    """Whether a word belongs to one name with the next, by what is between them."""
+    ends = len(one[0]) > 3 and one[0].endswith((".", "!", "?"))  # not so "St." or "J."
+    return not ends and text[one.end() : other.start()] in ((" ", ", ") if is_form else (" ",))
+
+
+def _is_sure(text: str, start: int, end: int, stop: int) -> bool:
+    form = text[end:stop].strip(" ,.")
+    if _undotted(form) in _SURE:
+        return not re.match(r"\s+[A-Z]", text[stop:]) if len(form) > len("corp") else True  # "Corporation Tax"
+    return "." in form or not (form.istitle() or text[start:end].isupper())
 
 
 def company_end(text: str, start: int, end: int) -> int | None:
@@ -103,6 +180,8 @@ def _form_end(text: str, start: int, end: int) -> int:
             stop = position
     form = text[end:stop].strip(" ,.")
     if form.islower() and "." not in form and form not in _SMALL:
+        return end
+    if form in ("As", "Se", "Sa"):
         return end
     # Among words in capitals, "AS" is one of them unless something closes the name.
     if text[start:end].isupper() and len(form) == 2 and not re.match(r"[.,;:)]|\n|$", text[stop:]):
