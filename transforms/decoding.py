@@ -32,10 +32,14 @@ class CrfScores:
 def viterbi(crf: CrfScores, emissions: FloatArray, words: IntArray) -> IntArray:
     """The best label sequence of each window: emissions [B, W, L], words [B] → [B, W]; 0 beyond a window's words."""
     batch, width = emissions.shape[:2]
-    scores, into = np.array(emissions.transpose(1, 0, 2), order="C"), np.ascontiguousarray(crf.moves.T)
-    scores[0] += crf.start
+    # Windows last, so that a step runs over long rows: [W, L, B].
+    scores, moves = np.array(emissions.transpose(1, 2, 0), order="C"), crf.moves[:, :, None]
+    scores[0] += crf.start[:, None]
+    moved = np.empty((*crf.moves.shape, batch), dtype=scores.dtype)
     for step in range(1, width):  # `scores` up to here are of the best sequences that end in a label
-        scores[step] += np.maximum.reduce(scores[step - 1][:, :, None] + crf.moves, axis=1)
+        np.add(scores[step - 1][:, None], moves, out=moved)
+        scores[step] += np.maximum.reduce(moved, axis=0)
+    scores, into = np.ascontiguousarray(scores.transpose(0, 2, 1)), np.ascontiguousarray(crf.moves.T)
     rows, shortest = np.arange(batch), words.min()
     label = scores[words - 1, rows].argmax(axis=1)
     path = np.zeros((width, batch), dtype=np.int64)
