@@ -129,78 +129,82 @@ def train(
     groups = [
         list(batches(epoch_windows(recipe, windows, chooser), recipe.budget, chooser)) for _ in range(recipe.epochs)
     ]
-    new = ("shapes", "settling")  # of the encoder, but not of the published one
-    encoder, heads = list[nn.Parameter](), list[nn.Parameter]()
-    for name, values in network.named_parameters():
-        published = name.startswith("tagger.encoder.") and not any(part in name for part in new)
-        (encoder if published else heads).append(values)
-    optimizer = torch.optim.AdamW(
-        [{"params": encoder, "lr": recipe.encoder_rate}, {"params": heads, "lr": recipe.head_rate}],
-        weight_decay=0.01,
-        fused=True,
-    )
-    total = sum(map(len, groups))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / recipe.warmup) * max(0.0, (total - step) / total)
-    )
+    course = _Course(recipe, network, sum(map(len, groups)), teacher, scrambler)
     checkpoint = work / "checkpoint.pt"
-    first = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        if state["recipe"] == repr(recipe):
-            network.load_state_dict(state["network"])
-            optimizer.load_state_dict(state["optimizer"])
-            schedule.load_state_dict(state["schedule"])
-            first = int(state["epoch"])
-    for epoch in range(first, recipe.epochs):
-        torch.manual_seed(recipe.seed + epoch)
-        chooser = random.Random(recipe.seed + epoch)
-        means = _epoch(recipe, network, groups[epoch], optimizer, schedule, chooser, epoch, teacher, scrambler)
-        state = {
-            "recipe": repr(recipe),
-            "epoch": epoch + 1,
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "schedule": schedule.state_dict(),
-        }
-        # Whole or not at all: a kill leaves the epoch before.
-        torch.save(state, checkpoint.with_suffix(".part"))
-        checkpoint.with_suffix(".part").replace(checkpoint)
+    for epoch in range(course.resume(checkpoint), recipe.epochs):
+        means = course.epoch(epoch, groups[epoch])
+        course.save(checkpoint, epoch + 1)
         yield {"epoch": epoch + 1, **means}
 
 
-def _epoch(
-    recipe: Recipe,
-    network: Network,
-    groups: list[list[TrainingWindow]],
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    chooser: random.Random,
-    epoch: int,
-    teacher: Teacher | None,
-    scrambler: Scrambler | None,
-) -> dict[str, float]:
-    network.train()
-    weights = torch.tensor([recipe.tagging_weight, recipe.relation_weight, 1.0, recipe.distil])
-    sums, seen = torch.zeros(len(weights)), 0
-    bar = tqdm(groups, desc=f"epoch {epoch + 1}/{recipe.epochs}", unit="batch", mininterval=5)
-    for step, group in enumerate(bar, start=1):
-        batch = collate(group, network.space, chooser, recase=recipe.recase)
-        if teacher and scrambler and chooser.random() < recipe.scramble:
-            loss = recipe.distil * network.distance(scrambler(batch.inputs), teacher)
-        else:
-            losses = torch.stack(network.losses(batch, teacher))
-            loss = losses @ weights
-            sums += losses.detach()
-            seen += 1
-        optimizer.zero_grad()
+class _Course:
+    """A training on its way: the network and what changes with it from step to step."""
+
+    def __init__(
+        self, recipe: Recipe, network: Network, steps: int, teacher: Teacher | None, scrambler: Scrambler | None
+    ) -> None:
+        self._recipe, self._network, self._teacher, self._scrambler = recipe, network, teacher, scrambler
+        new = ("shapes", "settling")  # of the encoder, but not of the published one
+        encoder, heads = list[nn.Parameter](), list[nn.Parameter]()
+        for name, values in network.named_parameters():
+            published = name.startswith("tagger.encoder.") and not any(part in name for part in new)
+            (encoder if published else heads).append(values)
+        self._optimizer = torch.optim.AdamW(
+            [{"params": encoder, "lr": recipe.encoder_rate}, {"params": heads, "lr": recipe.head_rate}],
+            weight_decay=0.01,
+            fused=True,
+        )
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._optimizer, lambda step: min(1.0, (step + 1) / recipe.warmup) * max(0.0, (steps - step) / steps)
+        )
+        self._changing: dict[str, Any] = {"network": network, "optimizer": self._optimizer, "schedule": self._schedule}
+
+    def resume(self, checkpoint: Path) -> int:
+        """Take up what a training by the same recipe left there; the number of epochs that it had finished."""
+        if not checkpoint.exists():
+            return 0
+        state = torch.load(checkpoint, weights_only=True)
+        if state["recipe"] != repr(self._recipe):
+            return 0
+        for name, changing in self._changing.items():
+            changing.load_state_dict(state[name])
+        return int(state["epoch"])
+
+    def save(self, checkpoint: Path, epochs: int) -> None:
+        """Leave what `resume` takes up: whole or not at all, so that a kill leaves the epoch before."""
+        state = {name: changing.state_dict() for name, changing in self._changing.items()}
+        part = checkpoint.with_suffix(".part")
+        torch.save({"recipe": repr(self._recipe), "epoch": epochs, **state}, part)
+        part.replace(checkpoint)
+
+    def epoch(self, number: int, groups: list[list[TrainingWindow]]) -> dict[str, float]:
+        """A step for each group of windows; the mean losses."""
+        recipe = self._recipe
+        torch.manual_seed(recipe.seed + number)
+        chooser = random.Random(recipe.seed + number)
+        self._network.train()
+        weights = torch.tensor([recipe.tagging_weight, recipe.relation_weight, 1.0, recipe.distil])
+        sums, seen = torch.zeros(len(weights)), 0
+        bar = tqdm(groups, desc=f"epoch {number + 1}/{recipe.epochs}", unit="batch", mininterval=5)
+        for step, group in enumerate(bar, start=1):
+            batch = collate(group, self._network.space, chooser, recase=recipe.recase)
+            if self._teacher and self._scrambler and chooser.random() < recipe.scramble:
+                self._step(recipe.distil * self._network.distance(self._scrambler(batch.inputs), self._teacher))
+            else:
+                losses = torch.stack(self._network.losses(batch, self._teacher))
+                self._step(losses @ weights)
+                sums += losses.detach()
+                seen += 1
+            if step % 20 == 0 and seen:
+                bar.set_postfix({name: f"{value:.3f}" for name, value in _means(sums / seen).items() if value})
+        return _means(sums / max(seen, 1))
+
+    def _step(self, loss: Tensor) -> None:
+        self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 20 == 0 and seen:
-            bar.set_postfix({name: f"{value:.3f}" for name, value in _means(sums / seen).items() if value})
-    return _means(sums / max(seen, 1))
+        nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
+        self._optimizer.step()
+        self._schedule.step()
 
 
 def _means(losses: Tensor) -> dict[str, float]:
