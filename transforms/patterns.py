@@ -232,6 +232,13 @@ def street_span(text: str, start: int, end: int, is_place: bool) -> tuple[int, i
     return None
 
 
+def is_numbered_street(name: str) -> bool:
+    """Whether a place's name has the number of a house, before or behind it."""
+    if len(name) > _LONGEST_STREET:
+        return False
+    return (name[:1].isdigit() and _NUMBERED.fullmatch(name) is not None) or _ENDS_IN_NUMBER.fullmatch(name) is not None
+
+
 def _is_year(number: re.Match[str]) -> bool:
     return re.fullmatch(_YEAR, number.group().strip()) is not None
 

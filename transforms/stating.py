@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from transforms.addresses import addressed
 from transforms.records import Analysis, Evidence, Resolved, Statement, Structured
 from transforms.schema import Schema
 from transforms.telling import tell
@@ -16,18 +17,18 @@ LONGEST = 2_000
 def state(resolved: Resolved, schema: Schema) -> Structured:
     """Lift relations between mentions to statements between entities.
 
-    What the schema's phrases tell is added (`telling`). Evidence is the text from the first to the last sentence that
-    the two mentions touch, or what of it stands around them if that is over `LONGEST`. Of several relations that give
-    the same evidence, the surest is kept; a passage that holds a shorter one for the same statement is dropped. So is a
-    relation whose entities' types the schema does not join (resolving or linking may have changed a type), and one that
-    another of the same entities implies.
+    What the schema's phrases tell is added (`telling`), and what addresses do (`addresses`). Evidence is the text from
+    the first to the last sentence that the two mentions touch, or what of it stands around them if that is over
+    `LONGEST`. Of several relations that give the same evidence, the surest is kept; a passage that holds a shorter one
+    for the same statement is dropped. So is a relation whose entities' types the schema does not join (resolving or
+    linking may have changed a type), and one that another of the same entities implies.
     """
     analysis = resolved.analysis
     owner = {mention: entity for entity in resolved.entities for mention in entity.mentions}
     statements: dict[str, Statement] = {}
     evidence: dict[str, Evidence] = {}
-    told = tell(analysis, {mention: entity.type for mention, entity in owner.items()}, schema)
-    for relation in (*analysis.relations, *told):
+    types = {mention: entity.type for mention, entity in owner.items()}
+    for relation in (*analysis.relations, *tell(analysis, types, schema), *addressed(analysis, types, schema)):
         head, tail = owner.get(relation.head), owner.get(relation.tail)
         if head is None or tail is None or head.id == tail.id:
             continue

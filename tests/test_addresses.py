@@ -1,0 +1,104 @@
+"""What addresses say of where streets and organisations lie."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from transforms.addresses import addressed
+from transforms.records import Analysis, Document, Mention, Resolved
+from transforms.resolving import resolve
+from transforms.schema import Schema, parse_schema
+from transforms.stating import state
+
+
+def analysed(marked: str) -> Analysis:
+    """An analysis of a text whose mentions are marked: `<Place:Bergen>`."""
+    text, mentions, rest = "", list[Mention](), marked
+    while "<" in rest:
+        before, _, rest = rest.partition("<")
+        kind, _, rest = rest.partition(":")
+        name, _, rest = rest.partition(">")
+        text += before
+        mentions.append(Mention(len(text), len(text) + len(name), kind, name, 0.9, 0))
+        text += name
+    text += rest
+    document = Document(Document.make_id("a", text), "a.txt", "txt", "", "und", text)
+    return Analysis(document, ((0, len(text)),), tuple(mentions), (), "made@1")
+
+
+def told(marked: str, schema: Schema) -> list[tuple[str, str]]:
+    analysis = analysed(marked)
+    types = {number: mention.type for number, mention in enumerate(analysis.mentions)}
+    found = list(addressed(analysis, types, schema))
+    assert all(relation.name == "LOCATED_IN" for relation in found)
+    return [(analysis.mentions[r.head].text, analysis.mentions[r.tail].text) for r in found]
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "at <Location:Kaiveien 14>, <Location:Bergen>.",
+        "<Location:Kaiveien 14>, 5003 <Location:Bergen>, <Location:Norway>",
+        "<Location:Kaiveien 14>\nNO-5003 <Location:Bergen>\n<Location:Norway>",
+        "<Location:Kaiveien 14>, <Number:5003> <Location:Bergen>",
+        "<Location:Kaiveien 14>, Suite 300, <Location:Bergen>",
+        "<Location:Kaiveien 14>, <Location:Ste. 300>, <Location:Bergen>",
+        "<Location:Kaiveien 14>, <Location:27th Floor>, <Location:Rm 7b>, <Location:Bergen>",
+        "<Location:Kaiveien 14>, N.W., <Location:Bergen>",
+        "We met <Organisation:Acme AS> at <Location:Kaiveien 14>, <Location:Bergen>.",
+    ],
+)
+def test_a_street_lies_in_the_place_behind_it(marked: str, schema: Schema) -> None:
+    assert told(marked, schema) == [("Kaiveien 14", "Bergen")]
+
+
+@pytest.mark.parametrize("between", [", ", "\n", "., ", ",\n"])
+def test_so_does_the_organisation_right_before_it(between: str, schema: Schema) -> None:
+    marked = f"To <Organisation:Acme AS>{between}<Location:3 Drypool Way>, <Location:Hull>"
+    assert told(marked, schema) == [("3 Drypool Way", "Hull"), ("Acme AS", "Hull")]
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "<Location:Bergen>, <Location:Norway>",
+        "<Location:Kaiveien 14> and <Location:Bergen>",
+        "<Location:Kaiveien 14>. <Location:Bergen> is a town.",
+        "<Location:Kaiveien 14>, in the middle of <Location:Bergen>",
+        "<Location:US 75>, <Location:Hwy 51>",
+        "<Location:Kaiveien 14>, <Location:Suite 300 Bergen>",
+        "<Location:Kaiveien 14>, <Organisation:Bergen AS>",
+        "<Product:Kaiveien 14>, <Location:Bergen>",
+        "<Location:Kaiveien 14>",
+        f"<Location:{'a' * 200} 14>, <Location:Bergen>",
+    ],
+)
+def test_what_is_no_address_says_nothing(marked: str, schema: Schema) -> None:
+    assert told(marked, schema) == []
+
+
+def test_a_schema_without_the_relation_or_without_places_hears_nothing() -> None:
+    relation = {"LOCATED_IN": {"description": "Lies in.", "head": ["Site"], "tail": ["Site"]}}
+    with_both = parse_schema({"entities": {"Site": {"labels": ["Location"]}}, "relations": relation}, "ours")
+    assert told("<Site:Kaiveien 14>, <Site:Bergen>", with_both) == [("Kaiveien 14", "Bergen")]
+    for missing in (
+        {"entities": {"Site": {"labels": ["Location"]}}},
+        {"entities": {"Site": {}}, "relations": relation},
+    ):
+        assert told("<Site:Kaiveien 14>, <Site:Bergen>", parse_schema(missing, "ours")) == []
+
+
+def test_what_an_address_says_is_stated_with_its_lines_as_evidence(schema: Schema) -> None:
+    analysis = analysed("<Organisation:Acme AS>\n<Location:Kaiveien 14>\n5003 <Location:Bergen>")
+    lines = ((0, 7), (8, 19), (20, 31))
+    mentions = tuple(replace(mention, sentence=number) for number, mention in enumerate(analysis.mentions))
+    resolved: Resolved = resolve(replace(analysis, sentences=lines, mentions=mentions), schema)
+    stated = state(resolved, schema)
+    names = {entity.id: entity.name for entity in resolved.entities}
+    facts = {s.id: (names[s.head], s.relation, names[s.tail]) for s in stated.statements}
+    assert {(*facts[piece.statement], piece.text) for piece in stated.evidence} == {
+        ("Kaiveien 14", "LOCATED_IN", "Bergen", "Kaiveien 14\n5003 Bergen"),
+        ("Acme AS", "LOCATED_IN", "Bergen", "Acme AS\nKaiveien 14\n5003 Bergen"),
+    }
