@@ -88,7 +88,7 @@ def bare_all(bundle: str) -> Run:
 
 
 def beam(bundle: str) -> Run:
-    """All heads through Beam on its local runner, from documents to statements; the runner's start counts."""
+    """All heads through Beam as a local job runs them, from documents to statements; the runner's start counts."""
     import apache_beam as beam_sdk
     from apache_beam.ml.inference.base import RunInference
 
@@ -103,7 +103,7 @@ def beam(bundle: str) -> Run:
 
     folder = str(find_bundle(bundle))
     wanted, schema = manifest_digest(folder), load_schema()
-    handler = StructureModelHandler(folder, schema, wanted, threads=THREADS, clocked=True)
+    handler = StructureModelHandler(folder, schema, wanted, threads=THREADS)
 
     def lines(analysis: Analysis) -> int:
         return len(state(resolve(analysis, schema), schema).statements)
