@@ -64,6 +64,8 @@ _TWO_LETTERS = frozenset({"ab", "ag", "as", "bv", "co", "hf", "kg", "kk", "ks", 
 #: Forms that are also written small; "as" and "co" are other words then.
 _SMALL = frozenset({"plc", "ltd", "gmbh", "llp", "llc", "inc"})
 _CHUNK = re.compile(r",?\s([^\s,;:()]+)")
+_CLOSED = re.compile(r"[.,;:)]|\n|$")
+_LONGEST_FORM = 20  # characters of its first word
 _CHUNKS = 4  # "GmbH & Co. KG"
 
 
@@ -80,7 +82,7 @@ def _first_words() -> frozenset[str]:
 
 @lru_cache(maxsize=65536)
 def _begins_form(word: str) -> bool:
-    return _undotted(word) in _first_words()
+    return len(word) <= _LONGEST_FORM and _undotted(word) in _first_words()
 
 
 def _undotted(term: str) -> str:
@@ -89,30 +91,13 @@ def _undotted(term: str) -> str:
 
 #: Forms that are no other word, in whatever letters; of the others, "As", "Spa" or "SPA" among capitals may be one.
 _SURE = frozenset({"ltd", "limited", "inc", "incorporated", "corp", "corporation", "llc", "llp", "plc", "gmbh", "oy"})
+_CAPITAL_BEHIND = re.compile(r"\s+[A-Z]")  # "Corporation Tax"
 _WORD = re.compile(r"[^\s,;:()\"“”]+")
 #: Words with a capital before a name, at the beginning of a sentence or in a heading, that are none of it.
 _OPENERS = frozenset(
     {"a", "after", "all", "an", "and", "any", "as", "at", "before", "between", "both", "but", "by", "dear", "each"}
-    | {
-        "every",
-        "for",
-        "from",
-        "further",
-        "if",
-        "in",
-        "into",
-        "its",
-        "no",
-        "not",
-        "of",
-        "on",
-        "or",
-        "our",
-        "such",
-        "that",
-        "the",
-    }
-    | {"their", "these", "this", "to", "under", "upon", "when", "where", "while", "with", "your"}
+    | {"every", "for", "from", "further", "if", "in", "into", "its", "no", "not", "of", "on", "or", "our", "such"}
+    | {"that", "the", "their", "these", "this", "to", "under", "upon", "when", "where", "while", "with", "your"}
 )
 _INNER = frozenset({"&", "+", "and", "da", "de", "del", "der", "di", "do", "du", "et", "of", "the", "und", "van", "y"})
 _LONGEST_COMPANY = 8  # words, its legal form not counted
@@ -151,7 +136,7 @@ def _goes_on(text: str, one: re.Match[str], other: re.Match[str], is_form: bool)
 def _is_sure(text: str, start: int, end: int, stop: int) -> bool:
     form = text[end:stop].strip(" ,.")
     if _undotted(form) in _SURE:
-        return not re.match(r"\s+[A-Z]", text[stop:]) if len(form) > len("corp") else True  # "Corporation Tax"
+        return len(form) <= len("corp") or not _CAPITAL_BEHIND.match(text, stop)
     return "." in form or not (form.istitle() or text[start:end].isupper())
 
 
@@ -184,7 +169,7 @@ def _form_end(text: str, start: int, end: int) -> int:
     if form in ("As", "Se", "Sa"):
         return end
     # Among words in capitals, "AS" is one of them unless something closes the name.
-    if text[start:end].isupper() and len(form) == 2 and not re.match(r"[.,;:)]|\n|$", text[stop:]):
+    if text[start:end].isupper() and len(form) == 2 and not _CLOSED.match(text, stop):
         return end
     return stop - (text[stop - 1 : stop] == "." and "." not in form)
 
