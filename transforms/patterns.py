@@ -82,7 +82,7 @@ def _first_words() -> frozenset[str]:
 
 @lru_cache(maxsize=65536)
 def _begins_form(word: str) -> bool:
-    return len(word) <= _LONGEST_FORM and _undotted(word) in _first_words()
+    return _undotted(word) in _first_words()
 
 
 def _undotted(term: str) -> str:
@@ -107,7 +107,9 @@ def company_mentions(text: str) -> Iterator[tuple[int, int]]:
     """(start, end) of each run of words with capitals that a legal form closes, form included, in order."""
     words = list(_WORD.finditer(text))
     for place, word in enumerate(words):
-        if _begins_form(word[0]) and (first := _first_of_name(text, words, place)) < place:
+        if len(word[0]) > _LONGEST_FORM or not _begins_form(word[0]):
+            continue
+        if (first := _first_of_name(text, words, place)) < place:
             start, end = words[first].start(), words[place - 1].end()
             if (stop := _form_end(text, start, end)) > end and _is_sure(text, start, end, stop):
                 yield start, stop
