@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
 
 import pytest
 
+from tests.conftest import analysis
 from transforms.addresses import addressed
-from transforms.records import Analysis, Document, Mention, Resolved
+from transforms.records import Analysis, Resolved
 from transforms.resolving import resolve
 from transforms.schema import Schema, parse_schema
 from transforms.stating import state
 
+_MARKED = re.compile(r"<(\w+):(.*?)>")
+
 
 def analysed(marked: str) -> Analysis:
     """An analysis of a text whose mentions are marked: `<Place:Bergen>`."""
-    text, mentions, rest = "", list[Mention](), marked
-    while "<" in rest:
-        before, _, rest = rest.partition("<")
-        kind, _, rest = rest.partition(":")
-        name, _, rest = rest.partition(">")
-        text += before
-        mentions.append(Mention(len(text), len(text) + len(name), kind, name, 0.9, 0))
-        text += name
-    text += rest
-    document = Document(Document.make_id("a", text), "a.txt", "txt", "", "und", text)
-    return Analysis(document, ((0, len(text)),), tuple(mentions), (), "made@1")
+    return analysis(_MARKED.sub(r"\2", marked), [(name, kind) for kind, name in _MARKED.findall(marked)])
 
 
 def told(marked: str, schema: Schema) -> list[tuple[str, str]]:
-    analysis = analysed(marked)
-    types = {number: mention.type for number, mention in enumerate(analysis.mentions)}
-    found = list(addressed(analysis, types, schema))
+    made = analysed(marked)
+    types = {number: mention.type for number, mention in enumerate(made.mentions)}
+    found = list(addressed(made, types, schema))
     assert all(relation.name == "LOCATED_IN" for relation in found)
-    return [(analysis.mentions[r.head].text, analysis.mentions[r.tail].text) for r in found]
+    return [(made.mentions[r.head].text, made.mentions[r.tail].text) for r in found]
 
 
 @pytest.mark.parametrize(
@@ -91,10 +84,8 @@ def test_a_schema_without_the_relation_or_without_places_hears_nothing() -> None
 
 
 def test_what_an_address_says_is_stated_with_its_lines_as_evidence(schema: Schema) -> None:
-    analysis = analysed("<Organisation:Acme AS>\n<Location:Kaiveien 14>\n5003 <Location:Bergen>")
-    lines = ((0, 7), (8, 19), (20, 31))
-    mentions = tuple(replace(mention, sentence=number) for number, mention in enumerate(analysis.mentions))
-    resolved: Resolved = resolve(replace(analysis, sentences=lines, mentions=mentions), schema)
+    made = analysed("<Organisation:Acme AS>\n<Location:Kaiveien 14>\n5003 <Location:Bergen>")
+    resolved: Resolved = resolve(made, schema)
     stated = state(resolved, schema)
     names = {entity.id: entity.name for entity in resolved.entities}
     facts = {s.id: (names[s.head], s.relation, names[s.tail]) for s in stated.statements}

@@ -18,7 +18,7 @@ from transforms.schema import Schema
 #: Of 113 that are told of the 1,211 US addresses that teach `courier-address`, 111 hold; two are of post boxes.
 _SURE = 0.98
 #: The relation that addresses tell, where the schema has it.
-LOCATED = "LOCATED_IN"
+_LOCATED = "LOCATED_IN"
 _APART = 60  # characters that two of its parts may be apart
 _ENDS = r"\.?[ \t]*(?:,|\n|,[ \t]*\n)[ \t]*"
 _ROOM = (
@@ -38,7 +38,7 @@ _NO_TOWN = re.compile(rf"{_ROOM} |.*\d", re.IGNORECASE)
 def addressed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[Relation]:
     """Relations between mentions (by index) that stand in an address; `types` are those of the mentions' entities."""
     place = schema.type_of_label.get("Location")
-    if place is None or LOCATED not in schema.relations:
+    if place is None or _LOCATED not in schema.relations:
         return
     found = (m for m, name in types.items() if name == place)
     places = {m for m in found if not _IS_ROOM.fullmatch(analysis.mentions[m].text)}
@@ -49,7 +49,7 @@ def addressed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> I
         street = one in places and is_numbered_street(analysis.mentions[one].text)
         if street and other in places and _is_town_behind(analysis, one, other):
             for head in (one, before) if before is not None else (one,):
-                yield Relation(head, LOCATED, other, _SURE)
+                yield Relation(head, _LOCATED, other, _SURE)
         goes_on = one in organisations and _between(analysis, one, other, _BEFORE_STREET)
         before = one if goes_on else None
 

@@ -168,7 +168,7 @@ def _form_end(text: str, start: int, end: int) -> int:
     form = text[end:stop].strip(" ,.")
     if form.islower() and "." not in form and form not in _SMALL:
         return end
-    if form in ("As", "Se", "Sa"):
+    if form in ("As", "Se", "Sa"):  # a word of a heading ("Acme As Lender")
         return end
     # Among words in capitals, "AS" is one of them unless something closes the name.
     if text[start:end].isupper() and len(form) == 2 and not _CLOSED.match(text, stop):
