@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,13 +24,13 @@ _GROUP = 16
 
 @dataclass(slots=True)
 class Counts:
-    """Right, found and true numbers, and the scores they make, in per cent."""
+    """Right, found and true numbers, and the scores they make, in per cent. What is right in part counts in part."""
 
-    right: int = 0
+    right: float = 0
     found: int = 0
     true: int = 0
 
-    def add(self, right: int, found: int, true: int) -> None:
+    def add(self, right: float, found: int, true: int) -> None:
         """Add up."""
         self.right, self.found, self.true = self.right + right, self.found + found, self.true + true
 
@@ -109,28 +109,34 @@ class Report:
         relations: by name; right if both mentions are, span and type (strict).
         arguments: of events, by role; right if the argument's span, the role and the event's type are, whichever the
             trigger (as event extraction is scored since ACE 2005).
+        overlaps: a value a layer; mentions again, but each is right by Dice's coefficient of its words and those of the
+            found one of its type, one to one (as TAC's event nuggets are scored: Liu et al. 2015, and CASIE's paper).
         words, windows: a value a layer; words of mentions with the right type, and windows in which all have it.
     """
 
     entities: ByType = field(default_factory=lambda: defaultdict(Counts))
     relations: ByType = field(default_factory=lambda: defaultdict(Counts))
     arguments: ByType = field(default_factory=lambda: defaultdict(Counts))
+    overlaps: list[Counts] = field(default_factory=list)
     words: list[Counts] = field(default_factory=list)
     windows: list[Counts] = field(default_factory=list)
 
-    def add_unseen(self, examples: Sequence[Example], windows: Iterable[TrainingWindow]) -> None:
+    def add_unseen(self, examples: Sequence[Example], windows: Sequence[TrainingWindow], space: LabelSpace) -> None:
         """Count as missed what windows cut: mentions and relations of the examples that lie in none of them."""
-        seen = list(windows)
-        self.entities["all"].true += sum(span.known for e in examples for span in e.spans)
-        self.entities["all"].true -= sum(span.known for window in seen for span in window.spans)
+        unseen = Counter(min(span.types) for e in examples for span in e.spans if span.known)
+        unseen.subtract(min(span.types) for window in windows for span in window.spans if span.known)
+        self.entities["all"].true += unseen.total()
+        for counts, layer in zip(self.overlaps, space.layers, strict=True):
+            counts.true += sum(unseen[name] for name in layer)
         self.relations["all"].true += sum(len(e.relations) for e in examples)
-        self.relations["all"].true -= sum(int((window.targets == POSITIVE).sum()) for window in seen)
+        self.relations["all"].true -= sum(int((window.targets == POSITIVE).sum()) for window in windows)
 
     def scores(self) -> dict[str, Any]:
         """All of it, in per cent."""
         tables = {"entities": self.entities, "relations": self.relations, "arguments": self.arguments}
         return {
             **{table: {name: c.scores() for name, c in sorted(by.items())} for table, by in tables.items()},
+            "overlaps": [counts.scores() for counts in self.overlaps],
             "words": [counts.scores()["recall"] for counts in self.words],
             "windows": [counts.scores()["recall"] for counts in self.windows],
         }
@@ -139,7 +145,8 @@ class Report:
 def by_pipeline(bundle: Bundle, schema: Schema, windows: Sequence[TrainingWindow], space: LabelSpace) -> Report:
     """Tag and relate as the pipeline does."""
     events = {label for label, name in schema.type_of_label.items() if name in schema.events}
-    report = Report(words=[Counts() for _ in space.layers], windows=[Counts() for _ in space.layers])
+    overlaps, words, in_windows = ([Counts() for _ in space.layers] for _ in range(3))
+    report = Report(overlaps=overlaps, words=words, windows=in_windows)
     for group in _groups(windows):
         tokens = [window.tokens for window in group]
         tagged = tag(bundle, tokens)
@@ -156,12 +163,43 @@ def by_pipeline(bundle: Bundle, schema: Schema, windows: Sequence[TrainingWindow
         ):
             spans = [(m.span.first, m.span.last, m.span.label) for m in found]
             _count(report.entities, window, spans)
+            _count_overlaps(report, window, spans, space)
             _count_words(report, window, spans, space)
             facts = [(spans[r.head], r.name, spans[r.tail]) for r in relations]
             gold = _gold_facts(window, space)
             _count_facts(report.relations, window, facts, gold)
             _count_arguments(report.arguments, window, facts, gold, events)
     return report
+
+
+def _count_overlaps(
+    report: Report, window: TrainingWindow, found: Sequence[tuple[int, int, str]], space: LabelSpace
+) -> None:
+    places = zip(window.mentions.tolist(), window.spans, strict=True)
+    gold = [(first, last, span.types) for (first, last), span in places if span.known]
+    pairs = paired(gold, found)
+    taken = {j for j, _ in pairs.values()}
+    for counts, layer in zip(report.overlaps, space.layers, strict=True):
+        here = [i for i, (_, _, types) in enumerate(gold) if types & set(layer)]
+        said = [j for j, span in enumerate(found) if span[2] in layer and (j in taken or not _open(window, span))]
+        counts.add(sum(pairs[i][1] for i in here if i in pairs), len(said), len(here))
+
+
+def paired(gold: Sequence[_Gold], found: Sequence[_Mention]) -> dict[int, tuple[int, float]]:
+    """Mentions → found ones of their type and Dice's coefficient, by place; one to one, those first that share most."""
+    shared = [
+        (2 * words / (g[1] - g[0] + f[1] - f[0]), i, j)
+        for i, g in enumerate(gold)
+        for j, f in enumerate(found)
+        if f[2] in g[2] and (words := min(g[1], f[1]) - max(g[0], f[0])) > 0
+    ]
+    pairs: dict[int, tuple[int, float]] = {}
+    taken: set[int] = set()
+    for share, i, j in sorted(shared, key=lambda row: -row[0]):
+        if i not in pairs and j not in taken:
+            pairs[i] = j, share
+            taken.add(j)
+    return pairs
 
 
 def _count_words(
@@ -226,7 +264,6 @@ def _count(counts: ByType, window: TrainingWindow, found: Sequence[tuple[int, in
     gold: dict[tuple[int, int], list[Span]] = defaultdict(list)
     for (first, last), span in zip(window.mentions.tolist(), window.spans, strict=True):
         gold[first, last].append(span)
-    open_spans = [place for place, spans in gold.items() if not all(span.known for span in spans)]
     for spans in gold.values():
         for span in spans:
             if span.known:
@@ -235,10 +272,15 @@ def _count(counts: ByType, window: TrainingWindow, found: Sequence[tuple[int, in
         match = next((span for span in gold.get((first, last), ()) if span.known and name in span.types), None)
         if match is not None:
             _add(counts, _primary(match), right=1, found=1)
-        elif name in window.unmarked or any(f < last and first < t for f, t in open_spans):
-            continue  # the set cannot say whether this is right
-        else:
+        elif not _open(window, (first, last, name)):
             _add(counts, name, found=1)
+
+
+def _open(window: TrainingWindow, found: tuple[int, int, str]) -> bool:
+    """Whether the set cannot say if this is right."""
+    first, last, name = found
+    places = zip(window.mentions.tolist(), window.spans, strict=True)
+    return name in window.unmarked or any(f < last and first < t for (f, t), span in places if not span.known)
 
 
 def _add(counts: ByType, name: str, right: int = 0, found: int = 0, true: int = 0) -> None:

@@ -120,7 +120,7 @@ def evaluate(config: Path, data: Path | None, bundle: Path, part: str) -> dict[s
         documents = [(example, prepared.windows(name, example)) for example in examples]
         windows = [window for _, own in documents for window in own]
         found = evaluation.by_pipeline(loaded, schema, windows, space)
-        found.add_unseen(examples, windows)
+        found.add_unseen(examples, windows, space)
         scores[name] = found.scores()
         scores[name] |= score_documents(loaded, documents, space)
     return scores

@@ -22,10 +22,11 @@ from export_onnx.architectures.crf import Crf, bio_labels  # noqa: E402
 from export_onnx.config import Part, Source, read_recipe  # noqa: E402
 from export_onnx.data import load  # noqa: E402
 from export_onnx.documents import count_found  # noqa: E402
-from export_onnx.evaluation import Counts, tune_thresholds  # noqa: E402
+from export_onnx.evaluation import Counts, paired, tune_thresholds  # noqa: E402
 from export_onnx.examples import Fact  # noqa: E402
 from export_onnx.export import quantize  # noqa: E402
 from export_onnx.formats import redocred  # noqa: E402
+from export_onnx.recipes import evaluate  # noqa: E402
 from export_onnx.training import adaptive_threshold_loss  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 from tests.training_data import redocred_document, write_training_data  # noqa: E402
@@ -182,10 +183,22 @@ def test_a_users_own_data_make_a_bundle_with_its_own_schema(own: Path) -> None:
     assert [(names[s.head], s.relation, names[s.tail]) for s in found.statements] == [
         (("Dan Moor", "Person"), "WORKS_FOR", ("Cog", "Start_up"))
     ]
-    evaluate = [sys.executable, "-m", "export_onnx", "evaluate", str(own / "mine.yaml"), str(own / "undisturbed")]
-    refused = subprocess.run([*evaluate, "--part", "test"], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    command = [sys.executable, "-m", "export_onnx", "evaluate", str(own / "mine.yaml"), str(own / "undisturbed")]
+    refused = subprocess.run([*command, "--part", "test"], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert "no set names files under 'test'" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_mention_with_a_word_too_many_is_right_in_part(own: Path) -> None:
+    entities = [{"start": 4, "end": 8, "label": "Person"}, {"start": 19, "end": 22, "label": "Start-up"}]
+    line = {"text": "Dan Moor works for Cog and likes tea.", "entities": entities}
+    (own / "test.jsonl").write_text(json.dumps(line))
+    config = own / "scored.yaml"
+    sets = [{"name": "ours", "format": "jsonl", "train": "train.jsonl", "test": "test.jsonl"}]
+    config.write_text(yaml.safe_dump({"name": "scored", "version": 1, "data": sets}))
+    scores = evaluate(config, None, own / "undisturbed", "test")["ours"]
+    assert scores["entities"]["all"]["f1"] == 50.0
+    assert scores["overlaps"] == [{"precision": 83.3, "recall": 83.3, "f1": 83.3, "support": 2}]  # 2/3 and 1
 
 
 def test_a_reduced_range_leaves_the_weights_a_bit_less(own: Path, tmp_path: Path) -> None:
@@ -235,6 +248,14 @@ def test_facts_of_a_document_and_their_sentences_are_scored(tmp_path: Path) -> N
     count_found(example, found, facts, evidence)
     assert (facts.right, facts.found, facts.true) == (2, 3, 3)
     assert (evidence.right, evidence.found, evidence.true) == (1, 3, 3)
+
+
+def test_mentions_pair_with_what_shares_most_words_of_their_type() -> None:
+    breach, person = frozenset({"Databreach"}), frozenset({"Person"})
+    gold = [(0, 3, breach), (4, 6, breach), (8, 9, person), (10, 12, person)]
+    found = [(2, 5, "Databreach"), (4, 6, "Databreach"), (8, 9, "Time"), (10, 12, "Person"), (11, 12, "Person")]
+    # The second takes what it equals, though the first of what is found overlaps it too; "Time" is no person.
+    assert paired(gold, found) == {0: (0, 2 / 6), 1: (1, 1.0), 3: (3, 1.0)}
 
 
 def test_no_threshold_lies_below_the_models_own() -> None:
