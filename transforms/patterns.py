@@ -184,12 +184,11 @@ _LONGEST_STREET = 100  # characters; a hostile text may hold a name of millions
 #: "5 Garland Court": the number is before the street's name, or already in the mention.
 _NUMBER_BEFORE = re.compile(r"(?<![\w,.\-–/])\d{1,4}[a-zA-Z]? \Z")
 _NUMBERED = re.compile(rf"(?:\d{{1,4}}[a-z]? )?[^\W\d_].*\b(?:{_STREETS})\.?", re.IGNORECASE)
+_POSTCODE = r"(?:[A-Z]{1,2}-)?\d{4,5}(?:-\d{3})?"
 #: "Kaiveien 14, 5003 Bergen": the number is behind it, and then comes a place, with its postcode or without.
-_NUMBER_BEHIND = re.compile(
-    r"\s\d{1,4} ?[a-zA-Z]?(?=(?:\s*[,|]\s*|\s*\n\s*)(?:(?:[A-Z]{1,2}-)?\d{4,5}(?:-\d{3})?\s+)?[^\W\d_a-z])"
-)
+_NUMBER_BEHIND = re.compile(rf"\s\d{{1,4}} ?[a-zA-Z]?(?=(?:\s*[,|]\s*|\s*\n\s*)(?:{_POSTCODE}\s+)?[^\W\d_a-z])")
 _ENDS_IN_NUMBER = re.compile(r"(.*\D)\s\d{1,4} ?[a-zA-Z]?")
-_POSTCODE = re.compile(r"\W+(?:[A-Z]{1,2}-)?\d{4,5}(?:-\d{3})?\s")
+_CODE_BEHIND = re.compile(rf"\W+{_POSTCODE}\s")
 _STREET_LIKE = re.compile(
     r".*(?:vei|veien|vegen|gate|gaten|gata|gade|gaden|vej|allé|alle|stra(?:ß|ss)e|str\.|gasse|platz|weg|kade|straat|laan|"
     r"plein|bakken|kaia)|(?:rue|via|viale|piazza|calle|avenida|plaza|rua|praça|avenue|place|ulica|ul\.) .*",
@@ -213,7 +212,7 @@ def street_span(text: str, start: int, end: int, is_place: bool) -> tuple[int, i
         return start, end
     behind = _NUMBER_BEHIND.match(text, end)
     if behind and (
-        _STREET_LIKE.fullmatch(name) or _POSTCODE.match(text, behind.end()) or (is_place and not _is_year(behind))
+        _STREET_LIKE.fullmatch(name) or _CODE_BEHIND.match(text, behind.end()) or (is_place and not _is_year(behind))
     ):
         return start, behind.end()
     return None
