@@ -35,7 +35,7 @@ from export_onnx.export import (
 )
 from export_onnx.schema_files import schema_of_data
 from export_onnx.starting import Start, read_start
-from export_onnx.training import Network, train
+from export_onnx.training import Network, made_by, train
 from export_onnx.windows import TrainingWindow, windows_of
 from transforms.bundle import BUNDLES, RELATIONS, SCHEMA, Bundle, find_bundle, load_bundle
 from transforms.features import load_tokenizer
@@ -100,7 +100,7 @@ def export(config: Path, data: Path | None, work: Path, target: Path | None = No
     """The bundle of the last finished epoch in `work`: graphs, int8, thresholds, metrics, card.
 
     Raises:
-        ConfigError: nothing was trained there.
+        ConfigError: nothing was trained there, or a network of other sizes or labels.
     """
     prepared = prepare(config, data, seed)
     if not (work / "checkpoint.pt").exists():
@@ -138,7 +138,7 @@ def _network(prepared: Prepared) -> Network:
 
 def _finish(prepared: Prepared, network: Network, work: Path, target: Path | None) -> Path:
     recipe, space = prepared.recipe, prepared.space
-    network.load_state_dict(torch.load(work / "checkpoint.pt", weights_only=True)["network"])
+    _load(network, prepared, work / "checkpoint.pt")
     network.eval()
     folder, plain = target or BUNDLES / recipe.name, work / "fp32"
     for place in (folder, plain):
@@ -166,6 +166,17 @@ def _finish(prepared: Prepared, network: Network, work: Path, target: Path | Non
     write_bundle(folder, files, {**manifest, "thresholds": thresholds, "metrics": metrics, "curve": epochs})
     write_card(folder)
     return folder
+
+
+def _load(network: Network, prepared: Prepared, checkpoint: Path) -> None:
+    state = torch.load(checkpoint, weights_only=True)
+    for name, now in made_by(prepared.recipe, prepared.space).items():
+        if (then := state["made"].get(name)) != now:
+            raise ConfigError(
+                f"{prepared.recipe.path}: field {name!r}: {checkpoint} was trained with {then}, and this is {now}; "
+                "run `train` again, or set it as it was"
+            )
+    network.load_state_dict(state["network"])
 
 
 def _schema_text(prepared: Prepared) -> str:

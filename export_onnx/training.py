@@ -124,6 +124,13 @@ def epoch_windows(recipe: Recipe, windows: list[TrainingWindow], chooser: random
     return chosen
 
 
+def made_by(recipe: Recipe, space: LabelSpace) -> dict[str, str]:
+    """What of a fitted recipe makes the network what it is, by field: weights of another network are of no use."""
+    made: dict[str, object] = {name: getattr(recipe, name) for name in ("depth", "heads", "inner", "merge", "settle")}
+    made |= {"layers": space.layers, "relations": space.relations}
+    return {name: repr(value) for name, value in made.items()}
+
+
 def train(
     recipe: Recipe,
     network: Network,
@@ -184,9 +191,10 @@ class _Course:
 
     def save(self, checkpoint: Path, epochs: int) -> None:
         """Leave what `resume` takes up: whole or not at all, so that a kill leaves the epoch before."""
-        state = {name: changing.state_dict() for name, changing in self._changing.items()}
+        state: dict[str, Any] = {name: changing.state_dict() for name, changing in self._changing.items()}
+        state |= {"recipe": repr(self._recipe), "epoch": epochs, "made": made_by(self._recipe, self._network.space)}
         part = checkpoint.with_suffix(".part")
-        torch.save({"recipe": repr(self._recipe), "epoch": epochs, **state}, part)
+        torch.save(state, part)
         part.replace(checkpoint)
 
     def epoch(self, number: int, groups: list[list[TrainingWindow]]) -> dict[str, float]:

@@ -22,14 +22,14 @@ from onnx import numpy_helper  # noqa: E402
 
 from export_onnx.architectures.crf import Crf, bio_labels  # noqa: E402
 from export_onnx.beginning import make_network  # noqa: E402
-from export_onnx.config import Part, Source, read_recipe  # noqa: E402
+from export_onnx.config import ConfigError, Part, Source, read_recipe  # noqa: E402
 from export_onnx.data import load  # noqa: E402
 from export_onnx.documents import count_found  # noqa: E402
 from export_onnx.evaluation import Counts, paired, tune_thresholds  # noqa: E402
 from export_onnx.examples import Fact  # noqa: E402
 from export_onnx.export import quantize  # noqa: E402
 from export_onnx.formats import redocred  # noqa: E402
-from export_onnx.recipes import evaluate, prepare  # noqa: E402
+from export_onnx.recipes import evaluate, export, prepare  # noqa: E402
 from export_onnx.training import adaptive_threshold_loss, train  # noqa: E402
 from export_onnx.windows import collate  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
@@ -191,6 +191,17 @@ def test_a_users_own_data_make_a_bundle_with_its_own_schema(own: Path) -> None:
     refused = subprocess.run([*command, "--part", "test"], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert "no set names files under 'test'" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "then", "now"),
+    [("merge", "6", "2"), ("layers", r"\(\('Person', 'Start-up'\),\)", "[[Person], [Start-up]]")],
+)
+def test_what_was_trained_otherwise_is_not_exported(own: Path, tmp_path: Path, name: str, then: str, now: str) -> None:
+    config = own / "changed.yaml"
+    config.write_text(f"{(own / 'mine.yaml').read_text()}{name}: {now}\n")
+    with pytest.raises(ConfigError, match=rf"changed\.yaml: field '{name}': .* was trained with {then}.*run `train`"):
+        export(config, None, own / "undisturbed-work" / "mine", tmp_path)
 
 
 def test_a_mention_with_a_word_too_many_is_right_in_part(own: Path) -> None:
