@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from export_onnx.architectures.encoder import Encoder, spread
+from export_onnx.architectures.rounding import round_in_training
 from export_onnx.config import ConfigError, Recipe
 from export_onnx.distillation import Teacher
 from export_onnx.examples import LabelSpace
@@ -97,7 +98,10 @@ def make_network(recipe: Recipe, space: LabelSpace) -> Network:
     config |= {"merge": recipe.merge, "settle": recipe.settle}
     if recipe.distil:
         config["hidden_dropout_prob"] = 0.0  # its noise alone is as far from a teacher as a student is
-    return Network(config, space)
+    network = Network(config, space)
+    if recipe.rounded:
+        round_in_training(network, 7 if recipe.reduce_range else 8)
+    return network
 
 
 def begin(network: Network, recipe: Recipe, start: Start | None, windows: Sequence[TrainingWindow]) -> None:

@@ -117,6 +117,7 @@ class Recipe:
             each with dropout of its own (R-Drop, Liang et al. 2021); takes twice the time.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.
+        rounded: train with weights and inputs rounded as the int8 graph rounds them (`architectures/rounding`).
         reduce_range: weights of 7 bits instead of 8. CPUs without VNNI saturate where they add up products of 8 bits.
     """
 
@@ -152,6 +153,7 @@ class Recipe:
     tagging_weight: float = 10.0
     relation_weight: float = 5.0
     precise: float = 50.0
+    rounded: bool = False
     reduce_range: bool = False
     path: Path = field(default=Path(), compare=False, repr=False)
 

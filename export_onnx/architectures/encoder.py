@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from export_onnx.architectures.rounding import Embedding, Linear
 from export_onnx.architectures.settling import Packed, Settling, packed
 
 
@@ -28,8 +29,8 @@ class Attention(nn.Module):
     def __init__(self, hidden: int, heads: int, size: int) -> None:
         super().__init__()
         self.heads, self.size = heads, size
-        self.query, self.key, self.value = (nn.Linear(hidden, heads * size) for _ in range(3))
-        self.out = nn.Linear(heads * size, hidden)
+        self.query, self.key, self.value = (Linear(hidden, heads * size) for _ in range(3))
+        self.out = Linear(heads * size, hidden)
 
     def forward(self, readers: Tensor, x: Tensor, bias: Tensor, chosen: Packed | None = None) -> Tensor:
         """Attend; `bias` [B, 1, 1, T] is added to the scores."""
@@ -56,7 +57,7 @@ class Layer(nn.Module):
         super().__init__()
         self.attention = Attention(hidden, heads, size)
         self.attention_norm = nn.LayerNorm(hidden, eps)
-        self.inner, self.outer = nn.Linear(hidden, inner), nn.Linear(inner, hidden)
+        self.inner, self.outer = Linear(hidden, inner), Linear(inner, hidden)
         self.norm = nn.LayerNorm(hidden, eps)
         self.dropout = nn.Dropout(dropout)
 
@@ -107,10 +108,10 @@ class Encoder(nn.Module):
         dropout = float(config.get("hidden_dropout_prob", 0.1))
         heads = config["num_attention_heads"]
         size = config.get("head_size", hidden // heads)
-        self.words = nn.Embedding(config["vocab_size"], hidden)
+        self.words = Embedding(config["vocab_size"], hidden)
         self.positions = nn.Embedding(config["max_position_embeddings"], hidden)
         self.token_type = nn.Parameter(torch.zeros(hidden))
-        self.shapes = nn.Embedding(shapes, hidden)
+        self.shapes = Embedding(shapes, hidden)
         nn.init.zeros_(self.shapes.weight)
         self.norm = nn.LayerNorm(hidden, eps)
         self.dropout = nn.Dropout(dropout)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from export_onnx.architectures.encoder import pick
+from export_onnx.architectures.rounding import Embedding, Linear
 
 
 class RelationHead(nn.Module):
@@ -25,13 +26,13 @@ class RelationHead(nn.Module):
 
     def __init__(self, hidden: int, types: int, relations: int, width: int = 256, dropout: float = 0.2) -> None:
         super().__init__()
-        self.types = nn.Embedding(types, hidden)
-        self.head, self.tail = nn.Linear(hidden, width), nn.Linear(hidden, width)
-        self.query, self.key = nn.Linear(2 * width, width), nn.Linear(hidden, width)
-        self.context, self.between = nn.Linear(hidden, width), nn.Linear(hidden, width)
-        self.distance = nn.Embedding(2 * self.DISTANCES + 1, width)
-        self.inner = nn.Linear(5 * width, 2 * width)
-        self.scores = nn.Linear(2 * width, relations + 1)
+        self.types = Embedding(types, hidden)
+        self.head, self.tail = Linear(hidden, width), Linear(hidden, width)
+        self.query, self.key = Linear(2 * width, width), Linear(hidden, width)
+        self.context, self.between = Linear(hidden, width), Linear(hidden, width)
+        self.distance = Embedding(2 * self.DISTANCES + 1, width)
+        self.inner = Linear(5 * width, 2 * width)
+        self.scores = Linear(2 * width, relations + 1)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Tensor, words: Tensor, mentions: Tensor, types: Tensor, pairs: Tensor) -> Tensor:

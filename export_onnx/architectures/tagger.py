@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from export_onnx.architectures.encoder import Encoder
+from export_onnx.architectures.rounding import Linear
 
 
 class Tagger(nn.Module):
@@ -17,7 +18,7 @@ class Tagger(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.dropout = nn.Dropout(dropout)
-        self.emission = nn.Linear(hidden, labels)
+        self.emission = Linear(hidden, labels)
 
     def forward(self, ids: Tensor, shapes: Tensor, mask: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         """[B, T] ×3 and word starts [B, W] → emissions [B, W, L], word states [B, W, H]."""
