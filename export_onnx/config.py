@@ -113,8 +113,6 @@ class Recipe:
             (`distillation`), and no dropout in its encoder; for a smaller one.
         scramble: share of batches that are read with words replaced by any others, and teach by `distil` alone; what
             the training texts lack is kept better.
-        agree: weight, as a share of tagging's, of the loss that makes two readings of a window agree about its labels,
-            each with dropout of its own (R-Drop, Liang et al. 2021); takes twice the time.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.
         rounded: train with weights and inputs rounded as the int8 graph rounds them (`architectures/rounding`).
@@ -141,7 +139,6 @@ class Recipe:
     settle: int | None = None
     distil: float = 0.0
     scramble: float = 0.0
-    agree: float = 0.0
     seed: int = 13
     epochs: int = 8
     window: int = 128

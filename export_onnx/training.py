@@ -33,14 +33,12 @@ class Losses(NamedTuple):
         relations: mean loss a pair.
         settling: mean cross-entropy of whether a word is part of a mention.
         distance: that from a teacher's states.
-        disagreement: of two readings about the labels, mean a word.
     """
 
     tagging: Tensor
     relations: Tensor
     settling: Tensor
     distance: Tensor
-    disagreement: Tensor
 
 
 class Network(nn.Module):
@@ -54,8 +52,8 @@ class Network(nn.Module):
         self.relations = RelationHead(hidden, len(space.types), len(space.relations)) if space.relations else None
         self.space = space
 
-    def losses(self, batch: TrainingBatch, teacher: Teacher | None = None, *, twice: bool = False) -> Losses:
-        """The losses of a batch; where it holds each window `twice`, one half behind the other, both should agree."""
+    def losses(self, batch: TrainingBatch, teacher: Teacher | None = None) -> Losses:
+        """The losses of a batch."""
         found = self.tagger.encoder.word_states(*batch.inputs)
         states = found.after[-1]
         emissions = self.tagger.emit(states)
@@ -72,17 +70,7 @@ class Network(nn.Module):
             if found.doubt is None
             else self._settling_loss(found.doubt, found.read[0], emissions, batch),
             teacher.distance(found, batch.inputs) if teacher else torch.zeros(()),
-            self._disagreement(emissions, batch.words) if twice else torch.zeros(()),
         )
-
-    def _disagreement(self, emissions: Tensor, words: Tensor) -> Tensor:
-        """Divergence between both halves' readings of a word, either way (Liang et al. 2021, R-Drop, eq. 2)."""
-        real = torch.arange(emissions.shape[1]) < words[:, None]
-        divergences = []
-        for scores in self._by_layer(emissions):
-            one, other = scores.log_softmax(-1)[real].chunk(2)
-            divergences.append(((one.exp() - other.exp()) * (one - other)).sum(-1).mean() / 2)
-        return torch.stack(divergences).sum()
 
     def distance(self, inputs: Inputs, teacher: Teacher) -> Tensor:
         """The distance from a teacher's states, for texts without labels."""
@@ -203,17 +191,15 @@ class _Course:
         torch.manual_seed(recipe.seed + number)
         chooser = random.Random(recipe.seed + number)
         self._network.train()
-        agree = recipe.agree * recipe.tagging_weight
-        weights = torch.tensor([recipe.tagging_weight, recipe.relation_weight, 1.0, recipe.distil, agree])
+        weights = torch.tensor([recipe.tagging_weight, recipe.relation_weight, 1.0, recipe.distil])
         sums, seen = torch.zeros(len(weights)), 0
         bar = tqdm(groups, desc=f"epoch {number + 1}/{recipe.epochs}", unit="batch", mininterval=5)
         for step, group in enumerate(bar, start=1):
-            # Dropout makes two readings of what is there twice.
-            batch = collate(group * (2 if agree else 1), self._network.space, chooser, recase=recipe.recase)
+            batch = collate(group, self._network.space, chooser, recase=recipe.recase)
             if self._teacher and self._scrambler and chooser.random() < recipe.scramble:
                 self._step(recipe.distil * self._network.distance(self._scrambler(batch.inputs), self._teacher))
             else:
-                losses = torch.stack(self._network.losses(batch, self._teacher, twice=agree > 0))
+                losses = torch.stack(self._network.losses(batch, self._teacher))
                 self._step(losses @ weights)
                 sums += losses.detach()
                 seen += 1

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import random
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,6 @@ import onnx  # noqa: E402
 from onnx import numpy_helper  # noqa: E402
 
 from export_onnx.architectures.crf import Crf, bio_labels  # noqa: E402
-from export_onnx.beginning import make_network  # noqa: E402
 from export_onnx.config import ConfigError, Part, Source, read_recipe  # noqa: E402
 from export_onnx.data import load  # noqa: E402
 from export_onnx.documents import count_found  # noqa: E402
@@ -29,9 +26,8 @@ from export_onnx.evaluation import Counts, paired, tune_thresholds  # noqa: E402
 from export_onnx.examples import Fact  # noqa: E402
 from export_onnx.export import quantize  # noqa: E402
 from export_onnx.formats import redocred  # noqa: E402
-from export_onnx.recipes import evaluate, export, prepare  # noqa: E402
-from export_onnx.training import adaptive_threshold_loss, train  # noqa: E402
-from export_onnx.windows import collate  # noqa: E402
+from export_onnx.recipes import evaluate, export  # noqa: E402
+from export_onnx.training import adaptive_threshold_loss  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 from tests.training_data import redocred_document, write_training_data  # noqa: E402
 from transforms.bundle import BUNDLES, load_bundle, verify  # noqa: E402
@@ -271,24 +267,6 @@ def test_mentions_pair_with_what_shares_most_words_of_their_type() -> None:
     found = [(2, 5, "Databreach"), (4, 6, "Databreach"), (8, 9, "Time"), (10, 12, "Person"), (11, 12, "Person")]
     # The second takes what it equals, though the first of what is found overlaps it too; "Time" is no person.
     assert paired(gold, found) == {0: (0, 2 / 6), 1: (1, 1.0), 3: (3, 1.0)}
-
-
-def test_readings_of_a_window_differ_by_dropout_and_agree_where_a_config_asks_for_it(own: Path, tmp_path: Path) -> None:
-    prepared = prepare(own / "mine.yaml", None)
-    windows = [window for e in prepared.sets[0].train for window in prepared.windows("ours", e)]
-    twice = collate(windows[:4] * 2, prepared.space, random.Random(1))
-    last = []
-    for agree in (1e-6, 5.0):
-        torch.manual_seed(1)
-        network = make_network(prepared.recipe, prepared.space)
-        recipe = replace(prepared.recipe, agree=agree, epochs=4)
-        work = tmp_path / str(agree)
-        work.mkdir()
-        *_, epoch = train(recipe, network, windows, work)
-        last.append(epoch["disagreement"])
-        assert network.train().losses(twice, twice=True).disagreement > 1e-6
-        assert network.eval().losses(twice, twice=True).disagreement < 1e-6
-    assert last[1] < 0.5 * last[0]
 
 
 def test_no_threshold_lies_below_the_models_own() -> None:
