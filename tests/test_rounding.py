@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed: pip install -e '.[train]'")
 
-from export_onnx.architectures.rounding import round_in_training  # noqa: E402
+from export_onnx.architectures.rounding import Linear, round_in_training  # noqa: E402
+from export_onnx.beginning import make_network  # noqa: E402
 from export_onnx.examples import LabelSpace  # noqa: E402
 from export_onnx.export import export_tagger, quantize  # noqa: E402
+from export_onnx.recipes import prepare  # noqa: E402
 from export_onnx.training import Network  # noqa: E402
-from tests.training_data import SMALL_ENCODER  # noqa: E402
+from tests.training_data import SMALL_ENCODER, write_training_data  # noqa: E402
 from transforms.bundle import open_session  # noqa: E402
 
 
@@ -48,3 +51,21 @@ def test_gradients_pass_where_values_are_rounded() -> None:
     for name, weights in network.tagger.named_parameters():
         assert weights.grad is not None, name
         assert name.endswith("key.bias") or weights.grad.abs().sum() > 0, name  # softmax takes no note of a key's bias
+
+
+@pytest.mark.parametrize(
+    ("more", "bits"), [({}, None), ({"rounded": True}, 8), ({"rounded": True, "reduce_range": True}, 7)]
+)
+def test_a_config_says_whether_and_by_how_many_bits(tmp_path: Path, more: dict[str, bool], bits: int | None) -> None:
+    write_training_data(tmp_path)
+    config = {
+        "name": "mine",
+        "version": 1,
+        "data": [{"name": "ours", "format": "conll", "train": "btc/b.conll"}],
+        **more,
+    }
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(config))
+    prepared = prepare(path, None)
+    layers = make_network(prepared.recipe, prepared.space).tagger.modules()
+    assert {layer.bits for layer in layers if isinstance(layer, Linear)} == {bits}
