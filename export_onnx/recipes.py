@@ -171,7 +171,7 @@ def _finish(prepared: Prepared, network: Network, work: Path, target: Path | Non
 def _load(network: Network, prepared: Prepared, checkpoint: Path) -> None:
     state = torch.load(checkpoint, weights_only=True)
     for name, now in made_by(prepared.recipe, prepared.space).items():
-        if (then := state["made"].get(name)) != now:
+        if (then := state.get("made", {}).get(name)) != now:
             raise ConfigError(
                 f"{prepared.recipe.path}: field {name!r}: {checkpoint} was trained with {then}, and this is {now}; "
                 "run `train` again, or set it as it was"
