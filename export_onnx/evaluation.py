@@ -64,7 +64,7 @@ def on_gold(bundle: Bundle, windows: Sequence[TrainingWindow], space: LabelSpace
     counts: dict[str, ByType] = defaultdict(lambda: defaultdict(Counts))
     margins, targets = [np.zeros((0, len(space.relations)))], [np.zeros((0, len(space.relations)), dtype=np.int64)]
     for group, batch, emissions, logits in runs_on_gold(bundle, windows, space):
-        found: list[list[tuple[int, int, str]]] = [[] for _ in group]
+        found: list[list[_Mention]] = [[] for _ in group]
         for crf, scores in by_layer(bundle.layers, emissions, [window.tokens.sentences for window in group]):
             paths = viterbi(crf, scores, batch.words.numpy())
             for spans, here in zip(found, labelled_spans(crf.labels, paths), strict=True):
@@ -172,16 +172,13 @@ def by_pipeline(bundle: Bundle, schema: Schema, windows: Sequence[TrainingWindow
     return report
 
 
-def _count_overlaps(
-    report: Report, window: TrainingWindow, found: Sequence[tuple[int, int, str]], space: LabelSpace
-) -> None:
-    places = zip(window.mentions.tolist(), window.spans, strict=True)
-    gold = [(first, last, span.types) for (first, last), span in places if span.known]
-    pairs = paired(gold, found)
+def _count_overlaps(report: Report, window: TrainingWindow, found: Sequence[_Mention], space: LabelSpace) -> None:
+    gold = [(first, last, span.types) for first, last, span in _placed(window) if span.known]
+    pairs, beyond = paired(gold, found), _beyond(window, found)
     taken = {j for j, _ in pairs.values()}
     for counts, layer in zip(report.overlaps, space.layers, strict=True):
         here = [i for i, (_, _, types) in enumerate(gold) if types & set(layer)]
-        said = [j for j, span in enumerate(found) if span[2] in layer and (j in taken or not _open(window, span))]
+        said = [j for j, span in enumerate(found) if span[2] in layer and (j in taken or span not in beyond)]
         counts.add(sum(pairs[i][1] for i in here if i in pairs), len(said), len(here))
 
 
@@ -202,11 +199,9 @@ def paired(gold: Sequence[_Gold], found: Sequence[_Mention]) -> dict[int, tuple[
     return pairs
 
 
-def _count_words(
-    report: Report, window: TrainingWindow, found: Sequence[tuple[int, int, str]], space: LabelSpace
-) -> None:
+def _count_words(report: Report, window: TrainingWindow, found: Sequence[_Mention], space: LabelSpace) -> None:
     """Of each word in a mention, its type; where in the mention it stands is not asked."""
-    gold = [(first, last, s.types) for (first, last), s in zip(window.mentions.tolist(), window.spans, strict=True)]
+    gold = [(first, last, span.types) for first, last, span in _placed(window)]
     for place, layer in enumerate(space.layers):
         said = {word: name for first, last, name in found if name in layer for word in range(first, last)}
         true = {word: types for first, last, types in gold if types & set(layer) for word in range(first, last)}
@@ -224,7 +219,7 @@ _GoldFacts = dict[tuple[_Gold, str, _Gold], int]
 
 def _gold_facts(window: TrainingWindow, space: LabelSpace) -> _GoldFacts:
     """1 for what holds, -1 for what is unclear, by (head, relation, tail)."""
-    ends = [(first, last, s.types) for (first, last), s in zip(window.mentions.tolist(), window.spans, strict=True)]
+    ends = [(first, last, span.types) for first, last, span in _placed(window)]
     return {
         (ends[head], space.relations[column], ends[tail]): int(row[column])
         for (head, tail), row in zip(window.pairs.tolist(), window.targets, strict=True)
@@ -260,10 +255,11 @@ def _same(gold: _Gold, found: _Mention) -> bool:
     return gold[:2] == found[:2] and found[2] in gold[2]
 
 
-def _count(counts: ByType, window: TrainingWindow, found: Sequence[tuple[int, int, str]]) -> None:
+def _count(counts: ByType, window: TrainingWindow, found: Sequence[_Mention]) -> None:
     gold: dict[tuple[int, int], list[Span]] = defaultdict(list)
-    for (first, last), span in zip(window.mentions.tolist(), window.spans, strict=True):
+    for first, last, span in _placed(window):
         gold[first, last].append(span)
+    beyond = _beyond(window, found)
     for spans in gold.values():
         for span in spans:
             if span.known:
@@ -272,15 +268,19 @@ def _count(counts: ByType, window: TrainingWindow, found: Sequence[tuple[int, in
         match = next((span for span in gold.get((first, last), ()) if span.known and name in span.types), None)
         if match is not None:
             _add(counts, _primary(match), right=1, found=1)
-        elif not _open(window, (first, last, name)):
+        elif (first, last, name) not in beyond:
             _add(counts, name, found=1)
 
 
-def _open(window: TrainingWindow, found: tuple[int, int, str]) -> bool:
-    """Whether the set cannot say if this is right."""
-    first, last, name = found
-    places = zip(window.mentions.tolist(), window.spans, strict=True)
-    return name in window.unmarked or any(f < last and first < t for (f, t), span in places if not span.known)
+def _placed(window: TrainingWindow) -> list[tuple[int, int, Span]]:
+    """First word, last word + 1 and span of each mention of the window's annotation."""
+    return [(*place, span) for place, span in zip(window.mentions.tolist(), window.spans, strict=True)]
+
+
+def _beyond(window: TrainingWindow, found: Sequence[_Mention]) -> set[_Mention]:
+    """What was found of which the set cannot say whether it is right, if it does not mark the same itself."""
+    unsure = [(first, last) for first, last, span in _placed(window) if not span.known]
+    return {m for m in found if m[2] in window.unmarked or any(f < m[1] and m[0] < t for f, t in unsure)}
 
 
 def _add(counts: ByType, name: str, right: int = 0, found: int = 0, true: int = 0) -> None:
