@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from transforms.bundle import Bundle
@@ -43,9 +43,10 @@ def test_a_sentence_is_tokenized_the_same_whatever_stands_beside_it(bundle: Bund
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.integers(0, 60), min_size=1, max_size=12), st.integers(12, 40))
-def test_every_word_is_in_the_core_of_one_window(bundle: Bundle, lengths: list[int], limit: int) -> None:
-    parts = [" ".join(f"word{i}" for i in range(n)) for n in lengths]
+@given(st.lists(st.lists(st.integers(1, 12), max_size=60), min_size=1, max_size=12), st.integers(12, 40))
+@example([[1] * 30 + [8] * 6 + [1] * 10], 40)  # what overlaps is longer than a window
+def test_every_word_is_in_the_core_of_one_window(bundle: Bundle, sizes: list[list[int]], limit: int) -> None:
+    parts = [" ".join("é1" * size for size in row) for row in sizes]  # a size is half a word's subtokens
     text = "\n".join(parts)
     spans, position = [], 0
     for part in parts:

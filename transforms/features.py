@@ -184,6 +184,8 @@ def _cut(
     bounds = np.append(sentence.starts, len(sentence.ids))
     first, core_from = 0, 0
     while core_from < total:
+        while bounds[core_from + 1] - bounds[first] > room and first < core_from:
+            first += 1  # long words before: fewer of them, so that the core's first word is read whole
         last = int(np.searchsorted(bounds, bounds[first] + room, side="right")) - 1
         last = min(max(last, first + 1), total)
         core_to = total if last == total else max(last - overlap // 2, core_from + 1)
