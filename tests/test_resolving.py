@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from tests.conftest import analysis
@@ -124,6 +125,23 @@ def test_header_facts_become_mentions_with_evidence(schema: Schema) -> None:
         assert "Winch 12" in evidence.text
         assert text[evidence.start : evidence.end] == evidence.text
         assert evidence.start <= evidence.tail_start < evidence.tail_end <= evidence.end
+
+
+def test_what_a_subject_names_is_kept_beside_its_message(schema: Schema) -> None:
+    text = "From: Ann Lee\nSubject: Acme Ltd buys Bolt AS"
+    ann, subject = re.search("Ann Lee", text), re.search("Acme.*", text)
+    assert ann
+    assert subject
+    found = analysis(text, [("Acme Ltd", "Organisation"), ("Bolt AS", "Organisation")])
+    facts = (Fact(subject.span(), "Message", "SENT_BY", ann.span(), "Person"),)
+    owned = (Relation(1, "PARENT_ORGANISATION", 0, 0.9),)
+    told = replace(found, document=replace(found.document, facts=facts), relations=owned)
+    stated = state(resolve(told, schema), schema)
+    names = {entity.id: entity.name for entity in stated.resolved.entities}
+    assert {(names[s.head], s.relation, names[s.tail]) for s in stated.statements} == {
+        ("Bolt AS", "PARENT_ORGANISATION", "Acme Ltd"),
+        ("Acme Ltd buys Bolt AS", "SENT_BY", "Ann Lee"),
+    }
 
 
 def test_statements_follow_the_schema_and_keep_the_surest_evidence(schema: Schema) -> None:

@@ -73,8 +73,10 @@ def with_facts(analysis: Analysis, schema: Schema | None = None) -> Analysis:
                 yield index
 
     def place(span: tuple[int, int], kind: str) -> int:
-        # A header's span is the name itself; what the tagger made of the same characters gives way.
-        index = placed.setdefault(span, min(overlapped(span), default=len(mentions)))
+        # A header's span is the name itself; what the tagger made of the same characters gives way. Not so to a
+        # message: what its subject names is in it.
+        known = () if kind == MESSAGE else overlapped(span)
+        index = placed.setdefault(span, min(known, default=len(mentions)))
         sentence = mentions[index].sentence if index < len(mentions) else max(0, bisect_right(sentences, span[0]) - 1)
         mentions[index : index + 1] = [Mention(*span, kind, analysis.document.text[slice(*span)], 1.0, sentence)]
         return index
