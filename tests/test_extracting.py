@@ -57,6 +57,20 @@ def test_amounts_are_told_by_their_form_under_a_type_of_another_name(bundle: Bun
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Units sold: 12\nMarch 2024 was the best month.", "2024-03"),
+        ("Invoice no. 4711\nEUR 5,000.00 is due.", "5000 EUR"),
+        ("The yard was paid for in full by all of its buyers, as they had agreed, on 12\nMarch 2024.", "2024-03-12"),
+    ],
+)
+def test_a_date_or_an_amount_is_of_one_sentence(bundle: Bundle, schema: Schema, text: str, value: str) -> None:
+    (found,) = extract([text], bundle, schema)
+    entities = found.resolved.entities
+    assert [entity.value for entity in entities if entity.type in ("Date", "Money") and entity.value] == [value]
+
+
 def test_a_document_that_the_models_fail_on_costs_a_batch_no_other(bundle: Bundle, schema: Schema) -> None:
     documents = [
         segment(Document(str(number), f"text:{number}", "txt", "", "und", text), bundle.tokenizer, bundle.window)

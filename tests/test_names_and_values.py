@@ -114,6 +114,20 @@ def test_patterns_find_dates_and_amounts_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("In 2019 NOK 300 million went to Oslo.", "NOK 300 million"),
+        ("Since 2020 EUR 3 million", "EUR 3 million"),
+        ("In 2023 €4.2 million", "€4.2 million"),
+        ("It cost 2000 EUR.", "2000 EUR"),
+        ("10 EUR 20 March 2024", "10 EUR"),
+    ],
+)
+def test_a_year_before_an_amount_is_none_of_it(text: str, amount: str) -> None:
+    assert [text[a:b] for a, b, kind in pattern_mentions(text) if kind == "Money"] == [amount]
+
+
+@pytest.mark.parametrize(
     ("text", "companies"),
     [
         ("Banca Lagunare S.p.A. lent to Old Lumen Software AS.", ["Banca Lagunare S.p.A.", "Old Lumen Software AS"]),
@@ -209,6 +223,8 @@ def test_a_street_is_told_by_its_number(name: str, text: str, whole: str) -> Non
         ("Wall Street", "in 2008 Wall Street fell", True),
         ("Wall Street", "of 1,200 Wall Street firms", True),
         ("Acme", "Acme, Bergen", True),
+        ("Norway", "Staff: Norway 120, Sweden 85, Denmark 40.", True),
+        ("Sweden", "Staff: Norway 120, Sweden 85, Denmark 40.", True),
     ],
 )
 def test_what_is_no_street_with_a_number(name: str, text: str, is_place: bool) -> None:

@@ -176,6 +176,8 @@ def _formal_span(window: WindowTokens, start: int, end: int, label: str) -> Word
     first = int(window.spans[:, 0].searchsorted(start))
     last = int(window.spans[:, 1].searchsorted(end, side="right"))
     inside = first < last and window.spans[first, 0] == start and window.spans[last - 1, 1] == end
+    # "Units sold: 12\nMarch 2024": what a sentence begins with is no end of what stands in the one before.
+    inside = inside and window.sentences[first] == window.sentences[last - 1]
     in_core = window.core[0] <= first < window.core[1]
     return WordSpan(first, last, label, 1.0) if inside and in_core else None
 

@@ -38,9 +38,10 @@ def _money() -> re.Pattern[str]:
     # Codes that are also words in capitals ("ALL", "TOP", "CUP") would be found in headings.
     codes = "|".join(sorted(set(list_currencies()) - {"ALL", "TOP", "CUP", "TRY", "MOP", "BAM", "LAK", "MAD"}))
     sign = rf"(?:(?:US|C|A|NZ|HK)?\$|€|£|¥|\b(?:{codes}))"
+    year_before = rf"{_YEAR}\s?{sign}\s?\d"  # "in 2019 NOK 300 million": the year is no amount
     return re.compile(
         rf"(?=[\d$€£¥A-Z])(?:{sign}\s?(?:{_AMOUNT})(?!\d){_SCALE}"
-        rf"|\b(?:{_AMOUNT}){_SCALE}\s?(?:€|£|\$|(?:{codes})\b|(?i:{_WORDS})\b))"
+        rf"|\b(?!{year_before})(?:{_AMOUNT}){_SCALE}\s?(?:€|£|\$|(?:{codes})\b|(?i:{_WORDS})\b))"
     )
 
 
@@ -187,6 +188,8 @@ _NUMBERED = re.compile(rf"(?:\d{{1,4}}[a-z]? )?[^\W\d_].*\b(?:{_STREETS})\.?", r
 _POSTCODE = r"(?:[A-Z]{1,2}-)?\d{4,5}(?:-\d{3})?"
 #: "Kaiveien 14, 5003 Bergen": the number is behind it, and then comes a place, with its postcode or without.
 _NUMBER_BEHIND = re.compile(rf"\s\d{{1,4}} ?[a-zA-Z]?(?=(?:\s*[,|]\s*|\s*\n\s*)(?:{_POSTCODE}\s+)?[^\W\d_a-z])")
+#: "Norway 120, Sweden 85": of a list of places with figures, the next of them.
+_LISTED = re.compile(r"(?:\s*[,|]\s*|\s*\n\s*)[^\W\d_][^\d\n,|]{0,40}\s\d")
 _ENDS_IN_NUMBER = re.compile(r"(.*\D)\s\d{1,4} ?[a-zA-Z]?")
 _CODE_BEHIND = re.compile(rf"\W+{_POSTCODE}\s")
 _STREET_LIKE = re.compile(
@@ -211,9 +214,10 @@ def street_span(text: str, start: int, end: int, is_place: bool) -> tuple[int, i
     if (ends := _ENDS_IN_NUMBER.fullmatch(name)) and _STREET_LIKE.fullmatch(ends[1]):
         return start, end
     behind = _NUMBER_BEHIND.match(text, end)
-    if behind and (
-        _STREET_LIKE.fullmatch(name) or _CODE_BEHIND.match(text, behind.end()) or (is_place and not _is_year(behind))
-    ):
+    if behind is None:
+        return None
+    told = _STREET_LIKE.fullmatch(name) or _CODE_BEHIND.match(text, behind.end())
+    if told or (is_place and not _is_year(behind) and not _LISTED.match(text, behind.end())):
         return start, behind.end()
     return None
 
