@@ -50,6 +50,16 @@ def test_short_forms() -> None:
         ("Money", "NOK 350 000", "350000 NOK"),
         ("Money", "18,400 pounds sterling", "18400 GBP"),
         ("Money", "€1.250.000,50", "1250000.5 EUR"),
+        ("Money", "CA$5 million", "5000000 CAD"),
+        ("Money", "CAD$5", "5 CAD"),
+        ("Money", "AU$5", "5 AUD"),
+        ("Money", "S$5 million", "5000000 SGD"),
+        ("Money", "U.S.$5", "5 USD"),
+        ("Money", "R$ 40", "40 BRL"),
+        ("Money", "5 million Canadian dollars", "5000000 CAD"),
+        ("Money", "20 Egyptian pounds", "20 EGP"),
+        ("Money", "3 Million Dollars", "3000000 USD"),
+        ("Money", "20 Swedish kronor", "20 SEK"),
         ("Date", "3 March 2024", "2024-03-03"),
         ("Date", "March 2024", "2024-03"),
         ("Date", "1987", "1987"),
@@ -101,6 +111,8 @@ def test_a_number_is_the_same_however_it_is_spaced() -> None:
         ("Date", "the 14th of 2024"),
         ("Date", "0711234567"),  # of this the time zone of the machine
         ("Money", "a fortune"),
+        ("Money", "Q$5"),  # whose dollars?
+        ("Money", "20 Ruritanian dollars"),
     ],
 )
 def test_what_gives_no_value(kind: str, text: str) -> None:
@@ -108,9 +120,9 @@ def test_what_gives_no_value(kind: str, text: str) -> None:
 
 
 def test_patterns_find_dates_and_amounts_whole() -> None:
-    text = "On 3 March 2024 it paid EUR 4.2 million and $3,500.50 (NOK 350 000) by 12/05/2025, May 5, in May."
+    text = "On 3 March 2024 it paid EUR 4.2 million and $3,500.50 (NOK 350 000) by 12/05/2025, May 5, in May, for CA$7."
     found = [text[a:b] for a, b, _ in pattern_mentions(text)]
-    assert found == ["3 March 2024", "EUR 4.2 million", "$3,500.50", "NOK 350 000", "12/05/2025", "May 5"]
+    assert found == ["3 March 2024", "EUR 4.2 million", "$3,500.50", "NOK 350 000", "12/05/2025", "May 5", "CA$7"]
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from babel.numbers import list_currencies
 from cleanco.termdata import terms_by_country, terms_by_type
 
+from transforms import currencies
 from transforms.names import TITLES
 
 _MONTH = (
@@ -36,12 +36,14 @@ _WORDS = r"(?:euros?|dollars?|pounds?(?:\s+sterling)?|kroner|kronor|yen|rupees?|
 @lru_cache(maxsize=1)
 def _money() -> re.Pattern[str]:
     # Codes that are also words in capitals ("ALL", "TOP", "CUP") would be found in headings.
-    codes = "|".join(sorted(set(list_currencies()) - {"ALL", "TOP", "CUP", "TRY", "MOP", "BAM", "LAK", "MAD"}))
-    sign = rf"(?:(?:US|C|A|NZ|HK)?\$|€|£|¥|\b(?:{codes}))"
+    codes = "|".join(sorted(currencies.codes() - {"ALL", "TOP", "CUP", "TRY", "MOP", "BAM", "LAK", "MAD"}))
+    signs = "|".join(map(re.escape, sorted(currencies.signs(), key=len, reverse=True)))
+    alone = "".join(re.escape(sign) for sign in currencies.signs() if len(sign) == 1)
+    sign = rf"(?:(?<![A-Za-z])(?:{signs})|\b(?:{codes})\$?)"
     year_before = rf"{_YEAR}\s?{sign}\s?\d"  # "in 2019 NOK 300 million": the year is no amount
     return re.compile(
-        rf"(?=[\d$€£¥A-Z])(?:{sign}\s?(?:{_AMOUNT})(?!\d){_SCALE}"
-        rf"|\b(?!{year_before})(?:{_AMOUNT}){_SCALE}\s?(?:€|£|\$|(?:{codes})\b|(?i:{_WORDS})\b))"
+        rf"(?=[\d{alone}A-Z])(?:{sign}\s?(?:{_AMOUNT})(?!\d){_SCALE}"
+        rf"|\b(?!{year_before})(?:{_AMOUNT}){_SCALE}\s?(?:[{alone}]|(?:{codes})\b|(?i:{_WORDS})\b))"
     )
 
 

@@ -14,22 +14,11 @@ from functools import lru_cache
 from typing import Any
 from unittest.mock import patch
 
-from babel.numbers import list_currencies
 from dateparser.date import DateDataParser
 from price_parser import Price
 
-_SIGNS = {
-    "$": "USD",
-    "US$": "USD",
-    "C$": "CAD",
-    "A$": "AUD",
-    "NZ$": "NZD",
-    "HK$": "HKD",
-    "€": "EUR",
-    "£": "GBP",
-    "¥": "JPY",
-}
-_WORDS = {"euro": "EUR", "dollar": "USD", "pound": "GBP", "yen": "JPY", "rupee": "INR", "zloty": "PLN"}
+from transforms.currencies import currency
+
 _SCALES = {
     "thousand": 3, "k": 3, "million": 6, "mn": 6, "m": 6, "mio": 6, "billion": 9, "bn": 9, "b": 9, "trillion": 12,
 }  # fmt: skip
@@ -111,22 +100,8 @@ def money_value(text: str) -> Value | None:
         return None
     scale = _SCALE.search(text)
     amount = price.amount * (Decimal(10) ** _SCALES[scale[1].lower()] if scale else 1)
-    currency = _currency(text)
-    if currency is None:
-        return None
-    return Value(f"{_plain(amount)} {currency}", float(amount), currency)
-
-
-def _currency(text: str) -> str | None:
-    known = list_currencies()
-    for code in re.findall(r"\b[A-Z]{3}\b|\b[A-Z]{3}(?=\d)", text):
-        if code in known:
-            return str(code)
-    for sign in sorted(_SIGNS, key=len, reverse=True):
-        if sign in text:
-            return _SIGNS[sign]
-    lowered = text.lower()
-    return next((code for word, code in _WORDS.items() if word in lowered), None)
+    code = currency(text)
+    return None if code is None else Value(f"{_plain(amount)} {code}", float(amount), code)
 
 
 @lru_cache(maxsize=1)
