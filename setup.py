@@ -32,6 +32,7 @@ setup(
         "cleanco>=2.3",
         "click>=8.1",
         "dateparser>=1.2",
+        "javaproperties>=0.8",
         "lxml>=5",
         "lxml-html-clean>=0.4",
         "markdown-it-py>=3",

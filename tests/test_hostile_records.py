@@ -93,6 +93,16 @@ def test_a_register_that_the_graph_cannot_hold_is_refused(
     assert len(str(caught.value)) < 400 + len(str(path))
 
 
+def test_a_broken_row_of_a_register_is_named(schema: Schema, tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"id": 0, "name": "Acme", "type": "Organisation", "aliases": ["ACME", null]}\n{"id": 1,')
+    with pytest.raises(RegisterError, match=r"row 2: not valid JSON .*; mend the row"):
+        load_register(path, schema)
+    path.write_text(path.read_text().splitlines()[0])
+    (entry,) = load_register(path, schema).entries
+    assert (entry.id, entry.aliases) == ("0", ("ACME",))
+
+
 @given(st.sampled_from(sorted(VALUE_TYPES)), st.text("0123456789.,-/eE+ $€%kgmMayofNainf½٣²\x00\u202e", max_size=20))
 @settings(deadline=None, max_examples=60)
 def test_no_text_makes_a_value_that_cannot_be_stored(kind: str, text: str) -> None:

@@ -135,7 +135,10 @@ def test_a_document_is_of_its_own_date_or_of_its_messages_time() -> None:
 
 
 def test_queues_are_named_as_inputs(tmp_path: Path) -> None:
-    (tmp_path / "client.properties").write_text("# by Kafka's tools\nsecurity.protocol=SSL\ngroup.id=theirs\n")
+    settings = (
+        '# by Kafka\'s tools\nsecurity.protocol: SSL\ngroup.id=theirs\nsasl.jaas.config=Plain \\\n  username="a";\n'
+    )
+    (tmp_path / "client.properties").write_text(settings)
     kafka = parse_queue(f"kafka://a:9092,b:9092/docs?group=g&from=latest&properties={tmp_path}/client.properties")
     assert kafka.name == "docs"
     assert dict(kafka.consumer) == {
@@ -144,6 +147,7 @@ def test_queues_are_named_as_inputs(tmp_path: Path) -> None:
         "auto.offset.reset": "latest",
         "enable.auto.commit": "false",
         "security.protocol": "SSL",
+        "sasl.jaas.config": 'Plain username="a";',
     }
     assert parse_queue(f"pubsub://{SUBSCRIPTION}").name == SUBSCRIPTION
 

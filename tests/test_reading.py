@@ -46,6 +46,11 @@ def test_lone_surrogates_are_replaced(tmp_path):
     assert read_all(rows)[0].text == "a \ufffd b \U0001f600"
 
 
+def test_bullets_of_symbol_fonts_are_text(tmp_path):
+    text = "\uf0b7 Budget 2026\n\uf0b7 Plan"
+    assert read_one(write(tmp_path / "a.txt", text)).text == text
+
+
 def test_language_of_few_letters_is_undetermined(tmp_path):
     assert read_one(write(tmp_path / "a.txt", "Invoice 2026-03: 12,000")).language == "und"
 
@@ -68,7 +73,9 @@ Anna Lee met
 
 | Name | City |
 |------|------|
-| Ann  | Oslo |
+| Ann  | Oslo<br>Bergen |
+
+Acme Ltd<br/>Main Street 5, not `<br>`
 
 ```
 x = 1
@@ -82,7 +89,8 @@ x = 1
     assert document.text.split("\n") == [
         "Minutes of March",
         "Anna Lee met Bob at Acme.",
-        *("first item", "second item", "nested item", "Name | City", "Ann | Oslo"),
+        *("first item", "second item", "nested item", "Name | City", "Ann | Oslo Bergen"),
+        *("Acme Ltd", "Main Street 5, not <br>"),
         *("x = 1", "  y = 2", "A block of HTML"),
     ]
 

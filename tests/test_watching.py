@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -201,6 +203,22 @@ def test_a_file_is_read_when_it_rests(tmp_path: Path) -> None:
     path.unlink()
     assert watcher.poll().gone == frozenset()
     assert watcher.poll().gone == {str(path)}
+
+
+def test_a_writer_that_comes_while_it_is_asked_for_ends_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.touch()
+    asked = "import sys\nfrom transforms.reading.watching import being_written\nprint(flush=True)\n"
+    asked += "while True: being_written(sys.argv[1])"
+    with subprocess.Popen([sys.executable, "-c", asked, path], stdout=subprocess.PIPE) as asking:
+        try:
+            assert asking.stdout
+            asking.stdout.readline()
+            for _ in range(20_000):
+                path.open("r+").close()
+            assert asking.poll() is None
+        finally:
+            asking.kill()
 
 
 def test_a_folder_that_is_not_there_has_lost_nothing(tmp_path: Path) -> None:

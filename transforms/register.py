@@ -114,7 +114,10 @@ def _jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open(encoding="utf-8-sig") as file:
         for row, line in enumerate(file, start=1):
             if line.strip():
-                fields = json.loads(line)
+                try:
+                    fields = json.loads(line)
+                except ValueError as error:
+                    raise RegisterError(f"{path}, row {row}: not valid JSON ({error}); mend the row") from error
                 if not isinstance(fields, dict):
                     raise RegisterError(f"{path}, row {row}: expected an object with the fields {', '.join(_NEEDED)}")
                 yield row, fields
@@ -126,7 +129,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _entry(path: Path, row: int, fields: dict[str, Any], schema: Schema) -> Entry:
     for field in _NEEDED:
-        if not str(fields.get(field) or "").strip():
+        if (value := fields.get(field)) is None or not str(value).strip():
             raise RegisterError(f"{path}, row {row}: field {field!r} is missing or empty; every row needs one")
     kind = str(fields["type"]).strip()
     if kind not in schema.entities:
@@ -155,4 +158,4 @@ def _check(entry: Entry, place: str) -> None:
 
 def _aliases(value: object) -> Iterable[str]:
     parts = value if isinstance(value, (list, tuple)) else str(value or "").split("|")
-    return [str(part).strip() for part in parts if str(part).strip()]
+    return [str(part).strip() for part in parts if part is not None and str(part).strip()]

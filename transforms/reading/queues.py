@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import apache_beam as beam
+import javaproperties
 from apache_beam import pvalue
 from apache_beam.io.gcp.pubsub import parse_subscription
 from apache_beam.transforms.window import TimestampedValue
@@ -164,11 +165,9 @@ def _consumer(text: str, brokers: str, given: dict[str, str]) -> dict[str, str]:
 
 def _properties(path: Path) -> dict[str, str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        return javaproperties.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: the consumer's properties cannot be read ({error})") from error
-    pairs = [line.partition("=") for line in map(str.strip, lines) if line and not line.startswith(("#", "!"))]
-    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 class _ReadDoFn(beam.DoFn):

@@ -90,6 +90,8 @@ def _check_text(text: str) -> str:
 
 
 def _is_junk(char: str) -> bool:
+    if "\uf000" <= char <= "\uf0ff":  # a symbol font's, such as the bullets of lists that Word and PDFs give
+        return False
     category = unicodedata.category(char)
     return char == "\ufffd" or category in ("Cn", "Co", "Cs") or (category == "Cc" and char not in "\t\n\r\f\x1b\x85")
 
@@ -156,7 +158,10 @@ def _render(tokens: Iterable[Token], limits: Limits) -> str:
             lines.append(" | ".join(cells))
             cells = None
         elif token.type == "inline":
-            (lines if cells is None else cells).append(_inline(token))
+            if cells is None:
+                lines.append(_inline(token))
+            else:
+                cells.append(_inline(token).replace("\n", " "))
         elif token.type in ("fence", "code_block"):
             lines.append(token.content.rstrip("\n"))
         elif token.type == "html_block":
@@ -164,12 +169,17 @@ def _render(tokens: Iterable[Token], limits: Limits) -> str:
     return "\n".join(line for line in lines if line.strip())
 
 
+_BREAK = re.compile(r"<br\b", re.IGNORECASE)
+
+
 def _inline(token: Token) -> str:
     """The words of an inline token; a source line's end is a blank, so that sentences run on."""
     parts = []
     for child in token.children or ():
-        if child.type in ("softbreak", "hardbreak"):
-            parts.append(" " if child.type == "softbreak" else "\n")
+        if child.type == "softbreak":
+            parts.append(" ")
+        elif child.type == "hardbreak" or (child.type == "html_inline" and _BREAK.match(child.content)):
+            parts.append("\n")
         elif child.type != "html_inline":
             parts.append(child.content)
     return "".join(parts).strip()
