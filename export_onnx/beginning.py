@@ -64,7 +64,8 @@ def fitted(recipe: Recipe, start: Start | None) -> Recipe:
     """The recipe with all sizes of its encoder filled in.
 
     Raises:
-        ConfigError: a size is more than what training begins with has, or a layer is none of those that there are.
+        ConfigError: a size is more than what training begins with has, or a layer is none of those that there are, or
+            a window is longer than the encoder reads.
     """
     given = encoder_config(start)
     found: dict[str, Any] = {}
@@ -73,6 +74,9 @@ def fitted(recipe: Recipe, start: Start | None) -> Recipe:
         found[name] = most if wanted is None else wanted
         if not 1 <= found[name] <= most:
             raise ConfigError(f"{recipe.path}: field {name!r}: the encoder has {most} {what}; take 1 to {most}")
+    if recipe.window > given["max_position_embeddings"]:
+        most = given["max_position_embeddings"]
+        raise ConfigError(f"{recipe.path}: field 'window': the encoder reads {most} subtokens; take 3 to {most}")
     return replace(recipe, **found, **_reading(recipe, given, found["depth"]))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from export_onnx.plots import learning_curve, scores_by_type
-from transforms.bundle import MANIFEST
+from transforms.bundle import check_task, verify
 
 CARD = "MODEL_CARD.md"
 
@@ -17,8 +16,16 @@ CURVE, ENTITIES, RELATIONS = "learning-curve.svg", "entities.svg", "relations.sv
 
 
 def write_card(bundle: Path) -> Path:
-    """Write a bundle's card and its pictures beside its manifest; returns the card's path."""
-    manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    """Write a bundle's card and its pictures beside its manifest; returns the card's path.
+
+    Raises:
+        BundleError: the bundle is broken, or for a task that has no card.
+    """
+    found = verify(bundle)
+    if found.task == "typing":
+        return _write_typing_card(bundle, found.content)
+    check_task(found)
+    manifest = found.content
     metrics = manifest["metrics"]
     if manifest.get("curve"):
         learning_curve(manifest["curve"], bundle / CURVE)
@@ -78,9 +85,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def write_typing_card(bundle: Path) -> Path:
-    """The same of a bundle of the task `typing`."""
-    manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+def _write_typing_card(bundle: Path, manifest: Mapping[str, Any]) -> Path:
     metrics = manifest["metrics"]
     by_type = [
         [name, row["trained"], row.get("left out", ""), row["support"]] for name, row in metrics["by type"].items()

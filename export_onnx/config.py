@@ -27,6 +27,10 @@ import yaml
 DEV_EVERY = 10
 
 
+#: Fields of a recipe that need so many at least.
+_LEAST = {"epochs": 1, "warmup": 1, "window": 3, "budget": 1, "reach": 0}
+
+
 class ConfigError(ValueError):
     """A config file that cannot be used: names the file, the field and the remedy."""
 
@@ -177,6 +181,9 @@ def read_recipe(path: Path) -> Recipe:
     if not isinstance(renamed, dict):
         raise ConfigError(f"{path}: field 'rename': expected the new name of each relation")
     given["rename"] = {str(old): str(new) for old, new in renamed.items()}
+    for name, least in _LEAST.items():
+        if given.get(name, least) < least:
+            raise ConfigError(f"{path}: field {name!r}: {given[name]} is too few; take {least} or more")
     if given.get("distil") and given.get("start") is None:
         raise ConfigError(f"{path}: field 'distil': there is no bundle to learn from; name one under 'start'")
     if scramble := given.get("scramble"):
@@ -209,6 +216,8 @@ def read_yaml(path: Path) -> object:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); give an existing YAML file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())}); mend the file") from error
 

@@ -45,7 +45,7 @@ def load(recipe: Recipe, root: Path, schema: Schema | None = None) -> tuple[list
     space = _space(recipe, list(read.values()), schema)
 
     def part(source: Source, number: int) -> list[Example]:
-        around = [example.text for name in source.among for example in read[name][number]]
+        around = [e.text for name in source.among for e in read[name][number] if e.text.strip()]
         return _joined([_fitted(example, space) for example in read[source.name][number]], source.join, around)
 
     return [DataSet(source, part(source, 0), part(source, 1)) for source in recipe.data], space

@@ -70,6 +70,8 @@ def prepare(config: Path, data: Path | None, seed: int | None = None) -> Prepare
     sets, space = load(recipe, data or config.parent, schema)
     start = None if recipe.start is None else read_start(find_bundle(recipe.start, config.parent))
     recipe = fitted(recipe, start)
+    if schema is None:
+        schema_of_data(recipe.name, space)  # what it refuses is better known before training than after
     return Prepared(recipe, sets, space, schema, load_tokenizer(str(encoder_folder() / "tokenizer.json")), start)
 
 

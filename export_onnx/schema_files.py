@@ -23,7 +23,8 @@ def schema_of_data(name: str, space: LabelSpace) -> dict[str, Any]:
     A label that cannot be a name in the graph (a hyphen, a name of the graph's own) gets one that can.
 
     Raises:
-        ValueError: two labels would get one name, or a relation's name is none of a graph's; says which.
+        ValueError: two labels would get one name, or a relation's name is none of a graph's, or the data have no such
+            relation; says which.
     """
     names: dict[str, str] = {}
     for label in space.types:
@@ -39,6 +40,8 @@ def schema_of_data(name: str, space: LabelSpace) -> dict[str, Any]:
                 "give it another under 'rename'"
             )
         joined = [(names[head], names[tail]) for head, other, tail in sorted(space.joined) if other == relation]
+        if not joined:
+            raise ValueError(f"field 'relations': no example has {relation!r}; take it out, or add data that have it")
         heads, tails = zip(*joined, strict=True)
         relations[relation] = {"head": sorted(set(heads)), "tail": sorted(set(tails))}
     return {

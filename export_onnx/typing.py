@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from export_onnx.architectures.typing_tower import BlendedTower, TypingTower
-from export_onnx.card import write_typing_card
+from export_onnx.card import write_card
 from export_onnx.config import ConfigError, Source, checked, read_sources, read_yaml
 from export_onnx.data import read_parts
 from export_onnx.export import export_tower, provenance, write_bundle
@@ -104,7 +104,7 @@ def build_typing_bundle(config: Path, data: Path | None, target: Path | None = N
         "limits": recipe.limits,
     }
     write_bundle(folder, ["model.onnx"], manifest)
-    write_typing_card(folder)
+    write_card(folder)
     return folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ import onnx  # noqa: E402
 from onnx import numpy_helper  # noqa: E402
 
 from export_onnx.architectures.crf import Crf, bio_labels  # noqa: E402
+from export_onnx.card import CARD, write_card  # noqa: E402
 from export_onnx.config import ConfigError, Part, Source, read_recipe  # noqa: E402
 from export_onnx.data import load  # noqa: E402
 from export_onnx.documents import count_found  # noqa: E402
@@ -26,11 +28,11 @@ from export_onnx.evaluation import Counts, paired, tune_thresholds  # noqa: E402
 from export_onnx.examples import Fact  # noqa: E402
 from export_onnx.export import quantize  # noqa: E402
 from export_onnx.formats import redocred  # noqa: E402
-from export_onnx.recipes import evaluate, export  # noqa: E402
+from export_onnx.recipes import evaluate, export, prepare  # noqa: E402
 from export_onnx.training import adaptive_threshold_loss  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 from tests.training_data import redocred_document, write_training_data  # noqa: E402
-from transforms.bundle import BUNDLES, load_bundle, verify  # noqa: E402
+from transforms.bundle import BUNDLES, SENTENCE_ENCODER, TYPING, BundleError, load_bundle, verify  # noqa: E402
 from transforms.extracting import extract  # noqa: E402
 from transforms.schema import load_schema  # noqa: E402
 
@@ -114,6 +116,36 @@ def test_missing_data_are_said_in_one_line(tmp_path: Path) -> None:
     assert "nowhere" in done.stderr
     assert "--data" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_would_stop_a_training_or_its_export_stops_it_before(tmp_path: Path) -> None:
+    ends = [{"start": 0, "end": 3, "label": "Person"}, {"start": 7, "end": 11, "label": "Firm"}]
+    line = {"text": "Ann at Acme", "entities": ends, "relations": [{"head": 0, "label": "works-for", "tail": 1}]}
+    (tmp_path / "a.jsonl").write_text(f"{json.dumps(line)}\n" * 20)
+
+    def prepared(**fields: object) -> object:
+        source = {"name": "ours", "format": "jsonl", "train": "a.jsonl"}
+        config = tmp_path / "config.yaml"
+        config.write_text(yaml.safe_dump({"name": "mine", "version": 1, "data": [source], **fields}))
+        return prepare(config, None)
+
+    with pytest.raises(ValueError, match=r"relation 'works-for'.*give it another under 'rename'"):
+        prepared()
+    rename = {"works-for": "WORKS_FOR"}
+    assert prepared(rename=rename)
+    with pytest.raises(ConfigError, match="field 'window': the encoder reads 512 subtokens"):
+        prepared(rename=rename, window=1024)
+    with pytest.raises(ValueError, match="field 'relations': no example has 'FOUNDED'; take it out"):
+        prepared(rename=rename, relations=["WORKS_FOR", "FOUNDED"])
+
+
+def test_the_card_is_written_anew_from_the_manifest(tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(TYPING, tmp_path / "typing"))
+    card = (bundle / CARD).read_text(encoding="utf-8")
+    (bundle / CARD).unlink()
+    assert write_card(bundle).read_text(encoding="utf-8") == card
+    with pytest.raises(BundleError, match="a bundle for 'sentence-encoder'"):
+        write_card(SENTENCE_ENCODER)
 
 
 def test_one_command_trains_exports_and_checks_a_bundle_that_runs(tmp_path: Path) -> None:

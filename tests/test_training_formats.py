@@ -284,6 +284,8 @@ def config(folder: Path, content: object) -> Path:
     [
         ({**LEAST, "epoch": 3}, "unknown field 'epoch'; known are"),
         ({**LEAST, "epochs": "many"}, "field 'epochs': expected int"),
+        ({**LEAST, "epochs": 0}, "field 'epochs': 0 is too few; take 1 or more"),
+        ({**LEAST, "warmup": 0}, "field 'warmup': 0 is too few"),
         ({**LEAST, "layers": 3}, "field 'layers': expected lists of types, found 3"),
         ({"name": "mine", "version": 1}, "field 'data' is missing"),
         ({**LEAST, "data": []}, "list at least one data set"),
@@ -296,6 +298,12 @@ def config(folder: Path, content: object) -> Path:
 def test_a_broken_config_is_refused(content: object, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         read_recipe(config(tmp_path, content))
+
+
+def test_a_config_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_bytes("name: bokmål".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"config\.yaml: not UTF-8"):
+        read_recipe(tmp_path / "config.yaml")
 
 
 def test_a_config_like_another_sets_what_differs(tmp_path: Path) -> None:
@@ -317,6 +325,19 @@ def loaded(folder: Path, lines: str = JSONL, **fields: object) -> tuple[Recipe, 
     recipe = read_recipe(config(folder, {**LEAST, **fields}))
     sets, space = load(recipe, folder)
     return recipe, sets[0].train, space
+
+
+def test_line_feeds_alone_end_lines_of_json(tmp_path: Path) -> None:
+    (example, other) = read(tmp_path, "jsonl", "a.jsonl", '{"text": "Ann\u2028Lee\x85"}\r\n\n{"text": "Bo"}\n')
+    assert (example.text, other.text) == ("Ann\u2028Lee\x85", "Bo")
+
+
+def test_no_empty_text_stands_around_examples(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl").write_text('{"text": ""}\n{"text": "It rains."}\n' * 20)
+    sources = [{"name": "ours", "format": "jsonl", "train": "a.jsonl", "among": ["theirs"]}]
+    sources += [{"name": "theirs", "format": "jsonl", "train": "b.jsonl"}]
+    _, train, _ = loaded(tmp_path, data=sources)
+    assert any("rains" in example.text for example in train)
 
 
 def test_the_label_space_is_what_the_data_hold(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from export_onnx.config import Source
 from export_onnx.examples import Example, Span
+from export_onnx.formats.lines import numbered_lines
 from transforms.segmenting import sentences
 
 
@@ -26,10 +27,7 @@ def read(path: Path, source: Source) -> list[Example]:
         raise ValueError(f"{path}: expected an .ann file with its .txt beside it; give a pattern such as 'data/*.ann'")
     # Offsets count the characters of the file as it is: no line end is translated.
     text = text_file.read_bytes().decode("utf-8")
-    lines = [
-        (f"{path}, line {number}", line)
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
-    ]
+    lines = [(f"{path}, line {number}", line) for number, line in numbered_lines(path)]
     names: dict[str, int] = {}
     spans: list[Span] = []
     for place, line in lines:

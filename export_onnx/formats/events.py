@@ -9,6 +9,7 @@ from typing import Any
 
 from export_onnx.config import Source
 from export_onnx.examples import Example, Span
+from export_onnx.formats.lines import numbered_lines
 from transforms.segmenting import sentences
 
 _PLAIN = ("text", "start", "entity_id")
@@ -24,7 +25,7 @@ def phee(path: Path, source: Source) -> list[Example]:
         ValueError: a line lacks a field; names it.
     """
     examples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in numbered_lines(path):
         try:
             row = json.loads(line)
             events = [event for annotation in row["annotations"] for event in annotation["events"]]

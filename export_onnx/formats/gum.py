@@ -53,7 +53,7 @@ def read(path: Path, source: Source) -> list[Example]:
     bounds: list[tuple[int, int]] = []
     mentions: dict[str, _Mention] = {}
     first = 0
-    for number, line in enumerate([*path.read_text(encoding="utf-8").splitlines(), ""], start=1):
+    for number, line in enumerate([*path.read_text(encoding="utf-8").split("\n"), ""], start=1):
         if not line or line.startswith("#"):
             if len(words) > first:
                 bounds.append((first, len(words)))

@@ -17,6 +17,7 @@ from typing import Any
 
 from export_onnx.config import Source
 from export_onnx.examples import Example, Span
+from export_onnx.formats.lines import numbered_lines
 from transforms.segmenting import sentences
 
 
@@ -26,11 +27,7 @@ def read(path: Path, source: Source) -> list[Example]:
     Raises:
         ValueError: a line is no such object; names the line, the field and the remedy.
     """
-    found: list[Example] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if line.strip():
-            found.append(_example(line, f"{path}, line {number}"))
-    return found
+    return [_example(line, f"{path}, line {number}") for number, line in numbered_lines(path)]
 
 
 def _example(line: str, place: str) -> Example:

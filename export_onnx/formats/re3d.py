@@ -9,6 +9,7 @@ from typing import Any
 
 from export_onnx.config import Source
 from export_onnx.examples import Example, Span, without_overlaps
+from export_onnx.formats.lines import numbered_lines
 from transforms.records import VALUE_TYPES
 
 #: What the set's labels mean; one under several types is open between them.
@@ -77,9 +78,8 @@ def _skip_article(text: str, start: int, end: int) -> int:
 
 
 def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.strip():
-            yield json.loads(line)
+    for _, line in numbered_lines(path):
+        yield json.loads(line)
 
 
 def _by_document(path: Path) -> dict[str, list[dict[str, Any]]]:
