@@ -3,12 +3,14 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from transforms.bundle import Bundle
 from transforms.features import SHAPES, letter_shapes, pack, pad, tokenize
-from transforms.segmenting import sentences
+from transforms.records import Document
+from transforms.segmenting import segment, sentences
 
 
 def test_letter_shapes_of_each_kind() -> None:
@@ -81,6 +83,31 @@ def test_sentences_cut_at_short_lines_and_blank_lines_but_not_at_wraps() -> None
         "Signed: I. Solberg",
         "Date: 3 March 2024",
     ]
+
+
+def test_a_line_of_a_laid_out_format_is_the_authors(bundle: Bundle) -> None:
+    items = [f"{name}, Chief Executive Officer of the Nordhavn Shipping Company" for name in ("Ann Lee", "Bo Ek")]
+    text = "\n".join(items)
+
+    def found(form: str) -> list[str]:
+        document = Document("doc-1", f"a.{form}", form, "", "en", text)
+        return [text[a:b] for a, b in segment(document, bundle.tokenizer, 128).sentences]
+
+    assert found("md") == found("docx") == found("html") == items
+    assert found("txt") == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("It was bought by Acme Inc. Bolt Works AS is in Oslo.", 2),
+        ("It was bought by Acme Ltd. The yard is in Oslo.", 2),
+        ("It was bought by Acme Inc. President Bo Ek resigned.", 1),
+        ("It was bought by Acme Co. Ltd. of Oslo.", 1),
+    ],
+)
+def test_a_legal_form_may_end_a_sentence(text: str, count: int) -> None:
+    assert len(sentences(text)) == count
 
 
 @settings(deadline=None, max_examples=100)

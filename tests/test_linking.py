@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.conftest import analysis
-from transforms.linking import Linker, link
+from transforms.linking import Linker, link, make_linker
+from transforms.register import Entry, Register
 from transforms.resolving import resolve
+from transforms.schema import Schema
+from transforms.sentence_encoder import SentenceEncoder
 
 
 def linked(linker: Linker, text: str, *names: tuple[str, str]) -> list[str | None]:
@@ -26,6 +31,40 @@ def test_what_the_register_lacks_stays_unlinked(linker: Linker) -> None:
     text = "Contoso Bakeries of Palermo baked bread for Jane Doe in Reykjavik."
     names = [("Contoso Bakeries", "Organisation"), ("Jane Doe", "Person"), ("Reykjavik", "Location")]
     assert linked(linker, text, *names) == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "names"),
+    [
+        ("Person", "Kari Hansen", ["Karin Hansen", "Kai Hansen", "Kari Jansen", "Kristina Hansen"]),
+        ("Person", "John Smith", ["John Smith Jr.", "Jon Smith", "Johnny Smith"]),
+        ("Organisation", "Bank of Ireland", ["Bank of Iceland"]),
+        ("Organisation", "Acme Holding Ltd", ["Acme Holding II Ltd", "Acme Building Ltd", "Acme Ltd"]),
+        ("Organisation", "Equinor ASA", ["Equinor Energy AS", "Equinor UK Ltd"]),
+        ("Product", "North Sea Fund IV", ["North Sea Fund V", "North Sea Fund III"]),
+    ],
+)
+def test_namesakes_by_a_letter_or_a_word_are_others(
+    kind: str, entry: str, names: list[str], schema: Schema, encoder: SentenceEncoder
+) -> None:
+    register = Register((Entry("R-1", entry, (), kind, ""),), schema.kinds)
+    linker = make_linker(register, encoder)
+    for name in names:
+        assert linked(linker, f"{name} signed the contract in Leeds.", (name, kind)) == [None], name
+    assert linked(linker, f"{entry} signed the contract in Leeds.", (entry, kind)) == ["R-1"]
+
+
+def test_a_legal_form_tells_companies_of_one_name_apart(schema: Schema, encoder: SentenceEncoder) -> None:
+    rows = [("R-1", "Siemens AG", "German company in Munich"), ("R-2", "Siemens Ltd", "British company in London")]
+    entries = tuple(Entry(number, name, (), "Organisation", told) for number, name, told in rows)
+    linker = make_linker(Register(entries, schema.kinds), encoder)
+    assert linked(linker, "Siemens AG sold turbines in London.", ("Siemens AG", "Organisation")) == ["R-1"]
+    assert linked(linker, "Siemens Ltd opened a plant in Munich.", ("Siemens Ltd", "Organisation")) == ["R-2"]
+    assert linked(linker, "Siemens is a German company in Munich.", ("Siemens", "Organisation")) == ["R-1"]
+
+
+def test_blanks_that_got_lost_are_no_other_name(linker: Linker) -> None:
+    assert linked(linker, "To Kettleby&Roweplc of Leeds.", ("Kettleby&Roweplc", "Organisation")) == ["ORG-0003"]
 
 
 def test_two_entities_that_are_one_entry_become_one(linker: Linker) -> None:

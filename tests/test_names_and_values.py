@@ -25,6 +25,11 @@ def test_spellings_that_meet(kind: str, one: str, other: str) -> None:
 def test_spellings_that_do_not_meet() -> None:
     assert name_key("Organisation", "Kettleby & Rowe plc") != name_key("Organisation", "Kettleby Rowan Ltd")
     assert name_key("Person", "Ingrid Solberg") != name_key("Person", "Magnus Solberg")
+    assert name_key("Person", "A. Hansen") != name_key("Person", "Hansen")  # no article
+    assert name_key("Person", "An Nguyen") != name_key("Person", "Nguyen")
+    assert name_key("Organisation", "A. Wilhelmsen AS") != name_key("Organisation", "Wilhelmsen AS")
+    assert name_key("Organisation", "Acme UK Ltd") != name_key("Organisation", "Acme Ltd")
+    assert name_key("Product", "C#") != name_key("Product", "C")
 
 
 def test_acronyms() -> None:

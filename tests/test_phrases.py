@@ -58,6 +58,8 @@ def test_what_stands_in_a_phrase_is_told(phrase: str, text: str) -> None:
     ("phrase", "text"),
     [
         ("{tail}, chief of {head}", "Ann Lee, chief of staff of Acme"),
+        ("{tail} is ... chief of {head}", "Ann Lee is not the chief of Acme"),
+        ("{tail} is ... chief of {head}", "Ann Lee is no longer the chief of Acme"),
         ("{tail}, ... chief of {head}", "Ann Lee, who asked, left the chief of Acme"),  # no sign among the words
         ("{tail}, ... chief of {head}", "Ann Lee, a b c d e f chief of Acme"),  # five words at most
         ("{tail} ... leads {head}", "Ann Lee says Bo Ek leads Acme"),  # nor a mention

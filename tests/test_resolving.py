@@ -58,6 +58,23 @@ def test_a_surname_that_was_tagged_as_a_company_is_the_person() -> None:
     assert entity.type == "Person"
 
 
+def test_companies_of_one_group_are_two_and_the_short_form_is_the_first() -> None:
+    text = "Nordhavn Shipping AS is a subsidiary of Nordhavn AS. Nordhavn is in Oslo."
+    names = [("Nordhavn Shipping AS", "Organisation"), ("Nordhavn AS", "Organisation"), ("Nordhavn", "Organisation")]
+    found = resolve(analysis(text, names)).entities
+    assert {entity.aliases for entity in found} == {("Nordhavn Shipping AS",), ("Nordhavn", "Nordhavn AS")}
+
+
+def test_a_company_that_is_named_after_its_owner_is_a_company() -> None:
+    text = "Per Berg leads Berg AS. Berg owns it."
+    names = [("Per Berg", "Person"), ("Berg AS", "Organisation"), ("Berg", "Organisation")]
+    found = resolve(analysis(text, names)).entities
+    assert {(entity.name, entity.type, len(entity.mentions)) for entity in found} == {
+        ("Per Berg", "Person", 2),
+        ("Berg AS", "Organisation", 1),
+    }
+
+
 def test_types_of_other_names_are_read_as_the_schema_says(tmp_path: Path) -> None:
     types = {"Firm": {"like": "Organisation"}, "Human": {"labels": ["Person"]}, "Day": {"like": "Date"}, "Ship": {}}
     types["Party"] = {"labels": ["Organisation", "Location"]}  # may be either: plain names

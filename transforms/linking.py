@@ -19,11 +19,14 @@ from rapidfuzz import fuzz
 
 from transforms.decoding import FloatArray
 from transforms.handling import DocumentHandler
-from transforms.names import folded, is_short_organisation, is_short_person, name_key
+from transforms.names import folded, has_legal_form, is_short_organisation, is_short_person, name_key
 from transforms.records import SINGLE, Analysis, Entity, Resolved, is_value
 from transforms.register import Register, load_register
 from transforms.schema import Schema
 from transforms.sentence_encoder import SentenceEncoder, load_sentence_encoder
+
+#: Letters of a word that may be misspelled, and how alike it has to be to the right one.
+_LONG, _ALIKE = 6, 0.9
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,15 @@ def _by_key(linker: Linker, entity: Entity) -> dict[int, float]:
     for spelling in (entity.name, *entity.aliases):
         # The document's main name counts in full, its other spellings a little less.
         fit = 1.0 if spelling == entity.name else 0.95
-        for row in linker.register.find(entity.type, spelling):
+        for row in _spelled_so(linker.register, linker.register.find(entity.type, spelling), spelling):
             fits[row] = max(fits.get(row, 0.0), fit)
     return fits or _of_other_type(linker, entity)
+
+
+def _spelled_so(register: Register, rows: tuple[int, ...], spelling: str) -> Sequence[int]:
+    """Of entries that one key leads to, those with this legal form, if there are any."""
+    exact = [row for row in rows if any(folded(own) == folded(spelling) for own in register.entries[row].spellings)]
+    return exact or rows
 
 
 def _of_other_type(linker: Linker, entity: Entity) -> dict[int, float]:
@@ -124,18 +133,36 @@ def _by_neighbourhood(linker: Linker, entity: Entity, vector: FloatArray) -> dic
         entry = linker.register.entries[linker.owners[place]]
         if similarity[place] < linker.weights.near or entry.type != entity.type:
             continue
-        fit = max(_name_fit(linker.register.kinds[entity.type], entity, spelling) for spelling in entry.spellings)
+        fit = max(_name_fit(linker.register.kinds[entity.type], entity.name, spelling) for spelling in entry.spellings)
         fits[linker.owners[place]] = max(fits.get(linker.owners[place], 0.0), fit)
     return fits
 
 
-def _name_fit(kind: str, entity: Entity, spelling: str) -> float:
-    ours, theirs = name_key(kind, entity.name), name_key(kind, spelling)
-    shortened = {"Person": is_short_person, "Organisation": is_short_organisation}.get(kind)
-    if shortened and (shortened(ours, theirs) or shortened(theirs, ours)):
+def _name_fit(kind: str, name: str, spelling: str) -> float:
+    """How well an entity's name fits a spelling of the register: 1 if they are one but for blanks, 0 if not at all."""
+    ours, theirs = name_key(kind, name), name_key(kind, spelling)
+    if kind == "Person" and (is_short_person(ours, theirs) or is_short_person(theirs, ours)):
         return 0.85
-    # Spelling mistakes and OCR; squared, since half of the letters right is no likeness.
-    return (fuzz.ratio(folded(entity.name), folded(spelling)) / 100.0) ** 2
+    # "Acme" may be "Acme Systems AS"; the other way round, "Acme Energy AS" is another company than "Acme".
+    if kind == "Organisation" and is_short_organisation(ours, theirs) and not has_legal_form(name):
+        return 0.85
+    one, other = ({text.replace(" ", "") for text in (key, folded(n))} for key, n in ((ours, name), (theirs, spelling)))
+    return 1.0 if one & other else _misspelled(kind, ours.split(), theirs.split())
+
+
+def _misspelled(kind: str, ours: Sequence[str], theirs: Sequence[str]) -> float:
+    """The likeness of two names of which one word differs, by mistake or OCR; 0 where they are two names.
+
+    Short words and first names differ by as little as that from others: Iceland and Ireland, Kari and Karin.
+    """
+    if len(ours) != len(theirs):
+        return 0.0
+    differing = [place for place, pair in enumerate(zip(ours, theirs, strict=True)) if pair[0] != pair[1]]
+    if len(differing) != 1 or (kind == "Person" and differing[0] == 0 and len(ours) > 1):
+        return 0.0
+    one, other = ours[differing[0]], theirs[differing[0]]
+    alike = fuzz.ratio(one, other) / 100.0
+    return alike if min(len(one), len(other)) >= _LONG and alike >= _ALIKE else 0.0
 
 
 def _contexts(linker: Linker, analysis: Analysis, entities: Sequence[Entity]) -> list[FloatArray]:

@@ -6,17 +6,21 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from cleanco import basename
+from cleanco import basename, prepare_default_terms
 
 #: Words before a person's name that are none of it.
 TITLES = frozenset(
     {"mr", "mrs", "ms", "miss", "dr", "prof", "professor", "sir", "dame", "lord", "lady", "capt", "captain", "cpt"}
     | {"judge", "hon", "rev", "herr", "frau", "ing", "dipl"}
 )
-_ARTICLES = ("the ", "a ", "an ")
+#: Of cleanco's legal forms, those that tell companies of a group apart: "Acme UK Ltd" is not Acme Ltd.
+_PLACES = (["uk"], ["eu"], ["nl"])
+_FORMS = [term for term in prepare_default_terms() if term[1] not in _PLACES]
+#: Before any full stop is dropped: "A. Hansen" begins with none.
+_ARTICLE = re.compile(r"\A\W*(?:the|an?)\s+(?=\S)", re.IGNORECASE)
 _FILLERS = frozenset({"of", "the", "and", "for", "de", "und", "&"})
 _DROPPED = re.compile(r"['’]s\b|[.'’`\"“”()]")
-_SPACED = re.compile(r"[^\w&+]+|_")
+_SPACED = re.compile(r"[^\w&+#]+|_")
 
 
 #: Characters of a name that are read, and stored: an index of the graph takes no key without bound (Neo4j's takes
@@ -32,13 +36,13 @@ def spelled(text: str) -> str:
 @lru_cache(maxsize=65536)
 def folded(name: str) -> str:
     """Case, accents, punctuation, possessives and a leading article removed."""
+    return _plain(_ARTICLE.sub("", name)) or _plain(name)
+
+
+def _plain(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name)
     plain = "".join(c for c in plain if not unicodedata.combining(c) and unicodedata.category(c) != "Cf").casefold()
-    plain = _SPACED.sub(" ", _DROPPED.sub("", plain)).strip()
-    for article in _ARTICLES:
-        if plain.startswith(article) and len(plain) > len(article):
-            return plain[len(article) :]
-    return plain
+    return _SPACED.sub(" ", _DROPPED.sub("", plain)).strip()
 
 
 @lru_cache(maxsize=65536)
@@ -48,12 +52,18 @@ def name_key(kind: str, name: str) -> str:
     A person's titles and an organisation's legal form do not count.
     """
     if kind == "Organisation":
-        return folded(basename(" ".join(name.split()))) or folded(name)
-    words = folded(name).split()
-    if kind == "Person":
-        while len(words) > 1 and words[0] in TITLES:
-            words = words[1:]
+        return folded(basename(" ".join(name.split()), terms=_FORMS)) or folded(name)
+    if kind != "Person":
+        return folded(name)
+    words = _plain(name).split()  # "An Nguyen": no person's name begins with an article
+    while len(words) > 1 and words[0] in TITLES:
+        words = words[1:]
     return " ".join(words)
+
+
+def has_legal_form(name: str) -> bool:
+    """Whether an organisation's name is written with its legal form: "Acme Ltd"."""
+    return folded(name) != name_key("Organisation", name)
 
 
 def acronym(written: str) -> str | None:

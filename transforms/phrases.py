@@ -19,7 +19,7 @@ _PIECE = re.compile(r"\{\w*\}|\.\.\.|\\\S|" + _TOKEN.pattern)
 #: In a `context`: where the second mention stands, any other, and behind it all what stands before the first.
 _SECOND, _OTHER, _FRONT = "\x01 ", "\x02 ", "\x03 "
 _BEFORE = r"(?:the )?(?:(?:mrs?|ms|miss|dr|prof|professor|sir|dame|capt|captain) (?:\. )?)?"
-_WORDS = r"(?:\w[^ ]* ){0,5}"
+_WORDS = r"(?:(?!(?:not|never|no|neither|nor) )\w[^ ]* ){0,5}"
 _SIGNS = {"...": _WORDS, "*": _OTHER, "(": "(?:", ")": ")", "[": "(?:", "]": ")?", "|": "|"}
 _OPENS = {"(": ")", "[": "]"}
 

@@ -13,7 +13,15 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from transforms.names import acronym, initials, is_short_organisation, is_short_person, name_key, spelled
+from transforms.names import (
+    acronym,
+    has_legal_form,
+    initials,
+    is_short_organisation,
+    is_short_person,
+    name_key,
+    spelled,
+)
 from transforms.records import VALUE_TYPES, Analysis, Entity, Mention, Relation, Resolved, key, value_key
 from transforms.schema import Kinds, Schema
 from transforms.values import normalise
@@ -91,17 +99,22 @@ def with_facts(analysis: Analysis, schema: Schema | None = None) -> Analysis:
 def _one_type_each(
     analysis: Analysis, names: dict[tuple[str, str], list[int]], kinds: Kinds
 ) -> dict[str, dict[str, list[int]]]:
-    """Type → key → mentions. A name that was tagged with several types goes to the likeliest of them."""
+    """Type → key → mentions. A name that was tagged with several types goes to the likeliest of them.
+
+    One with a legal form stays what it is: "Berg AS" is no person, even where "Per Berg" is one.
+    """
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for (kind, name), rows in names.items():
         votes[name][kind] += sum(analysis.mentions[row].confidence for row in rows)  # type: ignore[assignment]
     persons = {name.split()[-1]: kind for kind, name in sorted(names) if kinds[kind] == "Person" and " " in name}
     grouped: dict[str, dict[str, list[int]]] = defaultdict(dict)
-    for (_, name), rows in names.items():
+    for (kind, name), rows in names.items():
         best = max(votes[name], key=lambda candidate: (votes[name][candidate], candidate))
         # A name by itself is often taken for a company; where a person has it, it is that person's.
         best = persons[name] if name in persons and kinds[best] == "Organisation" else best
-        grouped[best].setdefault(name, []).extend(rows)
+        for row in rows:
+            formed = kinds[kind] == "Organisation" and has_legal_form(_text(analysis, row))
+            grouped[kind if formed else best].setdefault(name, []).append(row)
     return grouped
 
 
@@ -113,6 +126,9 @@ def _merged(
         kind = kinds[own]
         target = _joined(kind, keys) if kind in ("Person", "Organisation") else {}
         if kind == "Organisation":
+            # A group's companies share its name: two that are written with their legal forms are two.
+            formed = {name for name, rows in keys.items() if any(has_legal_form(_text(analysis, row)) for row in rows)}
+            target = {short: long for short, long in target.items() if not {short, long} <= formed}
             target |= _acronyms(analysis, keys, target)
         groups: dict[str, list[int]] = defaultdict(list)
         for name, rows in keys.items():

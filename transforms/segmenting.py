@@ -6,6 +6,7 @@ Next stage: `inference` (tagging and relations).
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -19,7 +20,16 @@ from transforms.records import Document
 
 #: A shorter line than this was not wrapped: its end is the author's (a heading, a list item, a form's field).
 _WRAPPED = 55
+#: Formats whose readers end a line where a paragraph, a row or an item ends.
+_LAID_OUT = frozenset({"md", "docx", "html"})
 _BLOCK = re.compile(r"\n[ \t]*\n\s*|\f")
+#: "was bought by Acme Inc. The yard", "by Acme Inc. Bolt Works AS is"; but not "Acme Inc. President".
+_FORM = r"(?:Ltd|Inc|Corp|LLC|LLP|PLC|Plc|plc|Pty|Bhd|Co)"
+_FORM_ENDS = re.compile(
+    rf"\b{_FORM}\.(?=\s+(?:(?:The|This|That|These|Those|He|She|It|They|We|Our|Its|His|Her|Their|In|On|At|As|By|For|From"
+    r"|If|When|While|After|Before|Under|A|An|All|Both|Each|No|Any|Such)\s"
+    rf"|(?:[A-Z][\w&'’-]*\s+){{1,5}}(?:{_FORM}|AS|ASA|AG|GmbH|S\.?A|N\.?V|B\.?V|AB|Oy)\b))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +45,17 @@ class Segmented:
         return sum(map(len, self.windows))
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
+def sentences(text: str, wrapped: int = _WRAPPED) -> list[tuple[int, int]]:
     """(start, end) of each sentence, without the white space around it.
 
-    Blank lines, form feeds and the ends of short lines always end a sentence; within what remains, nupunkt
-    (Bommarito et al. 2025) decides.
+    Blank lines, form feeds and the ends of lines of less than `wrapped` characters always end a sentence; within what
+    remains, nupunkt (Bommarito et al. 2025) decides, to whom the full stop of a legal form is never a sentence's.
     """
     spans: list[tuple[int, int]] = []
-    for start, end in _blocks(text):
+    for start, end in _blocks(text, wrapped):
         block = text[start:end]
         found = nupunkt.sent_spans(block) if len(block) > 1 else [(0, len(block))]
-        for first, last in found:
+        for first, last in (piece for span in found for piece in _after_forms(block, *span)):
             piece = block[first:last]
             left = len(piece) - len(piece.lstrip())
             right = len(piece.rstrip())
@@ -54,21 +64,28 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _blocks(text: str) -> Iterator[tuple[int, int]]:
+def _after_forms(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    for match in _FORM_ENDS.finditer(text, start, end):
+        yield start, match.end()
+        start = match.end()
+    yield start, end
+
+
+def _blocks(text: str, wrapped: int) -> Iterator[tuple[int, int]]:
     position = 0
     for match in _BLOCK.finditer(text):
-        yield from _lines(text, position, match.start())
+        yield from _lines(text, position, match.start(), wrapped)
         position = match.end()
-    yield from _lines(text, position, len(text))
+    yield from _lines(text, position, len(text), wrapped)
 
 
-def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _lines(text: str, start: int, end: int, wrapped: int) -> Iterator[tuple[int, int]]:
     """Cut a block after its short lines; longer lines are taken as wrapped and stay together."""
     first, position = start, start
     while position < end:
         stop = text.find("\n", position, end)
         stop = end if stop < 0 else stop
-        if stop - position < _WRAPPED or stop == end:
+        if stop - position < wrapped or stop == end:
             if first < stop:
                 yield first, stop
             first = stop + 1
@@ -77,7 +94,7 @@ def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def segment(document: Document, tokenizer: Tokenizer, window: int) -> Segmented:
     """Split a document into sentences and windows of at most `window` subtokens."""
-    spans = sentences(document.text)
+    spans = sentences(document.text, sys.maxsize if document.format in _LAID_OUT else _WRAPPED)
     tokens = tokenize(tokenizer, document.text, spans)
     windows = pack(tokens, *special_ids(tokenizer), window)
     return Segmented(document, tuple(spans), tuple(windows))
