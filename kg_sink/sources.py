@@ -17,6 +17,7 @@ Row = dict[str, Any]
 
 _READ = "MATCH (s:Source) RETURN s.id AS path, s.stamp AS stamp, s.tries AS tries"
 _TRY = "UNWIND $paths AS path MERGE (s:Source {id: path}) SET s.tries = coalesce(s.tries, 0) + 1"
+_TAKE_BACK = "UNWIND $paths AS path MATCH (s:Source {id: path}) WHERE s.tries > 0 SET s.tries = s.tries - 1"
 _MARK = "UNWIND $rows AS row MERGE (s:Source {id: row.path}) SET s.stamp = row.stamp, s.tries = 0"
 _DROP = "UNWIND $paths AS path MATCH (s:Source {id: path}) DELETE s"
 #: Rows and attachments that their file held once, and that the run which just read it did not find.
@@ -31,13 +32,18 @@ _PIECE = 200
 
 
 def read_sources(connection: Connection) -> dict[str, tuple[str, int]]:
-    """Path → (stamp of the version that was read last, how often it was begun since without being finished)."""
+    """Path → (stamp of the version that was read last, how often a process has died over it since)."""
     return {row["path"]: (row["stamp"] or "", row["tries"] or 0) for row in run_query(connection, _READ)}
 
 
 def begin_sources(connection: Connection, paths: Iterable[str]) -> None:
     """Note that files are about to be read, so that one which kills its reader time and again is found."""
     _write(connection, _TRY, "paths", sorted(paths))
+
+
+def take_back_begin(connection: Connection, paths: Iterable[str]) -> None:
+    """Note that reading files ended without an outcome, and without the end of the process: it was not their doing."""
+    _write(connection, _TAKE_BACK, "paths", sorted(paths))
 
 
 def finish_sources(connection: Connection, stamps: Mapping[str, str]) -> None:

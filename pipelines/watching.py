@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from kg_sink.connection import GraphError, resolve_target
 from kg_sink.history import present
 from kg_sink.migrations import prepare
 from kg_sink.server import ServerError
-from kg_sink.sources import begin_sources, finish_sources, read_sources, withdraw_sources
+from kg_sink.sources import begin_sources, finish_sources, read_sources, take_back_begin, withdraw_sources
 from pipelines import structure
 from pipelines.observing import Metrics
 from transforms.counting import event
@@ -50,11 +51,12 @@ class Watch:
     watcher: Watcher
     metrics: Metrics
     interval: float  # seconds between two listings
-    suspects: dict[str, int]  # path → how often it was begun without being finished
+    suspects: dict[str, int]  # path → how often a process has died over it
 
     def __post_init__(self) -> None:
         self._looked_at = _look(self.job.model)
         self._tried = self._looked_at
+        self._begun: set[str] = set()  # what the graph counts as begun by this process
 
     def run(self, stop: threading.Event) -> None:
         """Go on until `stop` is set; the round under way is finished first."""
@@ -73,6 +75,8 @@ class Watch:
                 self.metrics.rounds.labels("retried").inc()
                 event("retrying", cause=" ".join(str(error).split()), seconds=wait)
             stop.wait(wait)
+        with suppress(GraphError):  # which may be why the last round failed
+            self._take_back()
         event("stopped")
 
     def _poll(self, stop: threading.Event) -> bool:
@@ -104,21 +108,33 @@ class Watch:
             error = RuntimeError(f"{given_up[0]}: ended the pipeline {GIVEN_UP} times; mend it, or take it away")
             self._bury(given_up[0], error)
         else:
-            begin_sources(job.connection, _storable(stamps))
-            self.watcher.begun(stamps)
+            self._begin(stamps)
             try:
                 counted = self.metrics.add(structure.run(self.options, job))
             except GraphError:
-                raise
+                raise  # what was begun is taken back when the graph answers
             except Exception as error:
+                self._take_back()
                 self._apart(stamps, error)
                 return
             self._report(stamps, counted, time.monotonic() - begun)
         self._done(stamps)
 
+    def _begin(self, stamps: dict[str, str]) -> None:
+        self._take_back()
+        begin_sources(self.job.connection, _storable(stamps))
+        self._begun.update(_storable(stamps))
+        self.watcher.begun(stamps)
+
+    def _take_back(self) -> None:
+        """Of rounds that failed, count nothing against their files: this process lives."""
+        take_back_begin(self.job.connection, self._begun)
+        self._begun.clear()
+
     def _done(self, stamps: dict[str, str]) -> None:
         finish_sources(self.job.connection, {path: stamps[path] for path in _storable(stamps)})
         self.watcher.done(Changes(read=stamps))
+        self._begun.difference_update(stamps)
         for path in stamps:
             self.suspects.pop(path, None)
 

@@ -6,17 +6,23 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from kg_sink import server
-from kg_sink.connection import open_driver, resolve_target
+from kg_sink.connection import GraphError, open_driver, resolve_target
 from kg_sink.exporting import canonical_export
 from kg_sink.queries import run_query
-from kg_sink.sources import begin_sources
+from kg_sink.sources import begin_sources, read_sources
+from pipelines import structure
+from pipelines.observing import Metrics
+from pipelines.watching import open_watch
 from tests.conftest import tripleflow
 from tests.watching import RunningWatch
 from transforms.bundle import DEFAULT_BUNDLE, SCHEMA, digest
@@ -176,6 +182,41 @@ def test_a_file_that_ends_the_pipeline_again_and_again_is_given_up(place: Path) 
         watch.written("next.txt")
         watch.stop()
     assert [filed.letter.uri for filed in read_letters(place / "dead-letters")] == [str(inbox / "poison.txt")]
+
+
+def test_rounds_that_fail_while_the_process_lives_count_against_no_file(
+    graph: server.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("USERNAME", graph.user), ("PASSWORD", graph.password), ("DATABASE", graph.database)):
+        monkeypatch.setenv(f"NEO4J_{name}", value)
+    paths = {str(tmp_path / "in" / f"{number}.txt") for number in range(4)}
+    (tmp_path / "in").mkdir()
+    for path in paths:
+        Path(path).write_text(TEXT.format("Bergen"))
+    dead = tmp_path / "dead"
+    watch = open_watch(
+        PipelineOptions([f"--input={tmp_path}/in", f"--graph={graph.uri}", f"--dead_letters={dead}"]), 0.05, Metrics()
+    )
+    dead.touch()  # no folder: neither a run nor a dead letter can be written
+    stop, seen, run = threading.Event(), [], structure.run
+
+    def tries() -> dict[str, int]:
+        return {path: count for path, (_, count) in read_sources(graph).items() if path in paths}
+
+    def failing(options: PipelineOptions, job: structure.Job) -> Any:
+        seen.append(tries())
+        if len(seen) == 5:
+            stop.set()
+        if len(seen) in (1, 5):
+            raise GraphError("the graph stopped answering")
+        return run(options, job)
+
+    monkeypatch.setattr(structure, "run", failing)
+    watch.run(stop)
+    # All four, the graph lost; all four, then two, then one, that cannot even be buried; all four, and the stop.
+    assert [sum(found.values()) for found in seen] == [4, 4, 2, 1, 4]
+    assert {count for found in seen for count in found.values()} == {0, 1}
+    assert tries() == dict.fromkeys(paths, 0)
 
 
 def test_options_that_a_watch_cannot_keep(place: Path) -> None:
