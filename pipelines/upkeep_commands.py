@@ -49,6 +49,8 @@ def resolve(
     Examples: tripleflow resolve --register companies.csv --dry-run
               tripleflow resolve --merge "Acme Ltd" "Acme Limited"
     """
+    if undo and dry_run:
+        raise click.UsageError("--undo parts what was merged; --dry-run lists pairs to merge: leave one of them out")
     connection = connect(target)
     migrations.prepare(connection)
     if not dry_run and not merged:
@@ -60,8 +62,10 @@ def resolve(
         show(queries.run_query(connection, queries.MERGED.cypher), form)
     elif pair:
         found = [_pair(connection, *pair)]
-        merging.merge(connection, found, present())
-        show(_rows(connection, found), form)
+        shown = _rows(connection, found)
+        if not dry_run:
+            merging.merge(connection, found, present())
+        show(shown, form)
     else:
         read = load_schema(schema)
         found = match(_known(connection, read), load_register(register, read) if register else None)

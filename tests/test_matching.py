@@ -87,11 +87,13 @@ def test_the_command_merges_lists_and_undoes(tmp_path: Path) -> None:
         dry = tripleflow("resolve", "--graph", "kg", "--dry-run", "--format", "json", cwd=tmp_path)
         assert dry.code == 0, dry.err
         assert any(row["reason"] == "alike" for row in json.loads(dry.out))
+        pair = ("resolve", "--merge", "Karin Halvorsen", "Kari Halvorsen", "--graph", "kg", "--format", "json")
+        dry = tripleflow(*pair, "--dry-run", cwd=tmp_path)
+        assert dry.code == 0, dry.err
         assert canonical_export(connection) == before
-        ran = tripleflow(
-            "resolve", "--merge", "Karin Halvorsen", "Kari Halvorsen", "--graph", "kg", "--format", "json", cwd=tmp_path
-        )
+        ran = tripleflow(*pair, cwd=tmp_path)
         assert ran.code == 0, ran.err
+        assert ran.out == dry.out
         (merged,) = json.loads(ran.out)
         about = tripleflow("query", "about", merged["id"], "--graph", "kg", "--format", "json", cwd=tmp_path)
         assert {row["tail"] for row in json.loads(about.out)[0]["statements"]} >= {"Bergen", "Oslo"}
@@ -99,6 +101,9 @@ def test_the_command_merges_lists_and_undoes(tmp_path: Path) -> None:
         assert again.code == 0, again.err
         listed = tripleflow("resolve", "--merged", "--graph", "kg", "--format", "json", cwd=tmp_path)
         assert [row["id"] for row in json.loads(listed.out)] == [merged["id"]]
+        both = tripleflow("resolve", "--dry-run", "--undo", merged["id"], "--graph", "kg", cwd=tmp_path)
+        assert both.code == 2
+        assert "leave one of them out" in both.err
         assert tripleflow("resolve", "--undo", merged["id"], "--graph", "kg", cwd=tmp_path).code == 0
         assert canonical_export(connection) == before
         wrong = tripleflow("resolve", "--undo", "ent-nobody", "--graph", "kg", cwd=tmp_path)
