@@ -190,16 +190,19 @@ def show_letter(letter: str, folder: str) -> None:
     show([{"run": f.run, **asdict(f.letter)} for f in found], "json")
 
 
+_AS_BEFORE = "That of the run which failed, without it."
+
+
 @dead_letters.command("replay")
 @letters_option
 @graph_option
-@click.option("--schema", metavar="S.yaml")
-@click.option("--register", metavar="FILE")
+@click.option("--schema", metavar="S.yaml", help=_AS_BEFORE)
+@click.option("--register", metavar="FILE", help=_AS_BEFORE)
 @click.option(
     "--parquet", metavar="NEW-DIR", help="Tables of what is replayed; a folder of its own, since a run replaces tables."
 )
-@click.option("--model", metavar="DIR")
-@click.option("--text-column", default="text", show_default=True)
+@click.option("--model", metavar="DIR", help=_AS_BEFORE)
+@click.option("--text-column", help=_AS_BEFORE)
 @limit_option
 def replay(folder: str, **options: Any) -> None:
     """Run the inputs of all dead letters again; those that succeed are dropped from the list.
@@ -207,23 +210,9 @@ def replay(folder: str, **options: Any) -> None:
     \b
     Example: tripleflow dead-letters replay --limit max_seconds=3600
     """
-    from pipelines.output import printable
-    from pipelines.running import run_job
-    from transforms.letter_box import inputs_to_replay, read_letters
+    from pipelines.running import run_again
 
-    filed = read_letters(Path(folder))
-    inputs = inputs_to_replay(filed)
-    missing = [text for text in inputs if "://" not in text and not os.path.exists(text)]
-    for text in missing:
-        click.echo(printable(f"{text}: is not there any more; its letters stay"), err=True)
-    inputs = [text for text in inputs if text not in missing]
-    if not inputs:
-        click.echo(f"no dead letters in {folder}")
-        return
-    status = run_job(inputs, {"dead_letters": folder, "workers": 1, "verbose": False, **options})
-    tried = sum(found.letter.replay["input"] in inputs for found in filed)
-    click.echo(f"{tried} letters were tried again; those that failed again are listed anew")
-    sys.exit(status)
+    sys.exit(run_again(folder, options))
 
 
 def register_commands() -> None:

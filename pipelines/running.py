@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import signal
 import tempfile
 import threading
@@ -18,10 +19,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from kg_sink.connection import is_uri
 from pipelines import observing, structure, watching
+from pipelines.output import printable
 from pipelines.progress import read_progress
 from pipelines.summary import print_summary, totals
 from transforms.counting import event
-from transforms.letter_box import read_letters
+from transforms.letter_box import options_to_replay, read_letters
 from transforms.reading.queues import is_queue
 
 
@@ -79,6 +81,44 @@ def run_watch(arguments: list[str], options: dict[str, Any]) -> int:
         signal.signal(number, lambda *_: stop.set())
     found.run(stop)
     return 0
+
+
+def run_again(folder: str, options: dict[str, Any]) -> int:
+    """Run the inputs of a folder's dead letters again, as they were run where `options` say nothing else.
+
+    Returns the exit code.
+
+    Raises:
+        UsageError: tables are wanted, of inputs that were run in different ways.
+        ValueError, RuntimeError: see `structure.check`.
+    """
+    filed = read_letters(Path(folder))
+    runs: dict[tuple[tuple[str, str], ...], list[str]] = {}  # options that the letters have → inputs
+    for text, before in options_to_replay(filed).items():
+        if "://" in text or os.path.exists(text):
+            kept = sorted((name, value) for name, value in before.items() if not options.get(name))
+            runs.setdefault(tuple(kept), []).append(text)
+        else:
+            click.echo(printable(f"{text}: is not there any more; its letters stay"), err=True)
+    if not runs:
+        unread = "none of which can be replayed: put back the files that are gone, and send messages again"
+        click.echo(f"{len(filed)} letters in {folder}, {unread}" if filed else f"no dead letters in {folder}")
+        return 0
+    if options["parquet"] and len(runs) > 1:
+        names = sorted({f"--{name.replace('_', '-')}" for kept in runs for name, _ in kept})
+        raise click.UsageError(f"--parquet: a run replaces tables, and these were run apart; give {', '.join(names)}")
+    statuses = [_run_as_before(inputs, dict(kept), folder, options) for kept, inputs in runs.items()]
+    again = {text for inputs in runs.values() for text in inputs}
+    tried = sum(found.letter.replay.get("input") in again for found in filed)
+    click.echo(f"{tried} letters were tried again; those that failed again are listed anew")
+    return min(statuses)
+
+
+def _run_as_before(inputs: list[str], kept: dict[str, str], folder: str, options: dict[str, Any]) -> int:
+    if kept:
+        shown = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in kept.items())
+        click.echo(printable(f"as before, with {shown}"), err=True)
+    return run_job(inputs, {"dead_letters": folder, "workers": 1, "verbose": False, **options, **kept})
 
 
 def _inputs(arguments: list[str]) -> tuple[list[str], list[str]]:

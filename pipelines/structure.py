@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ class Job:
     replace_models: bool = False
     queues: tuple[Queue, ...] = ()
     limits: Limits = DEFAULT_LIMITS
+    options: Mapping[str, str] = field(default_factory=dict)  # what a replay of its dead letters takes over
 
     def renewed(self, inputs: Sequence[str]) -> Job:
         """The same job over other inputs, as a run of its own that starts now."""
@@ -137,7 +139,15 @@ def check(options: PipelineOptions, *, progress: str | None = None, may_be_empty
         replace_models=given.replace_models,
         queues=queues,
         limits=limits,
+        options=_to_replay(given, manifest.path),
     )
+
+
+def _to_replay(given: StructureOptions, model: Path) -> dict[str, str]:
+    """The options that decide what is read and said of a file, where they are not the usual ones."""
+    paths = {"schema": given.schema, "register": given.register, "model": model if model != DEFAULT_BUNDLE else None}
+    options = {name: os.path.abspath(path) for name, path in paths.items() if path}
+    return options if given.text_column == "text" else {**options, "text_column": given.text_column}
 
 
 def check_names(arguments: Sequence[str]) -> None:
@@ -210,7 +220,8 @@ def compose(documents: beam.PCollection, dead: list[beam.PCollection], job: Job,
     if job.parquet:
         counted | "Tables" >> WriteTables(job.parquet)
     letters = tuple(dead) | beam.Flatten() | "CountDead" >> beam.Map(count_dead)
-    letters | "ProgressDead" >> beam.ParDo(Tap(job.progress)) | "Letters" >> WriteLetters(job.dead_letters, job.run)
+    shown = letters | "ProgressDead" >> beam.ParDo(Tap(job.progress))
+    shown | "Letters" >> WriteLetters(job.dead_letters, job.run, job.options)
 
 
 def _read(pipeline: beam.Pipeline, job: Job) -> Any:

@@ -160,7 +160,7 @@ class Watch:
 
     def _bury(self, path: str, error: Exception) -> None:
         letter = DeadLetter.of(path, "run", error, path)
-        put_letter(Path(self.job.dead_letters), self.job.run, letter)
+        put_letter(Path(self.job.dead_letters), self.job.run, self.job.options, letter)
         event("failed", uri=path, stage="run", cause=letter.cause)
 
     def _connected(self, job: structure.Job) -> structure.Job:

@@ -23,6 +23,8 @@ from kg_sink.view import COLOURS
 from pipelines.cli import cli, register_commands
 from tests.conftest import SAMPLES, SampleRun, tripleflow
 from transforms.bundle import SENTENCE_ENCODER
+from transforms.letter_box import put_letter
+from transforms.records import DeadLetter
 
 
 def rows(run: SampleRun, *arguments: str) -> list[dict[str, object]]:
@@ -216,6 +218,31 @@ def test_bad_files_are_named_with_field_and_remedy(option: str, content: str, hi
     assert ran.code == 2
     assert hint in ran.err
     assert path.name in ran.err
+
+
+def test_letters_that_cannot_be_replayed_are_not_taken_for_none(tmp_path: Path) -> None:
+    assert "no dead letters in dead-letters" in tripleflow("dead-letters", "replay", cwd=tmp_path).out
+    for number, letter in enumerate(
+        (
+            DeadLetter.of("t/0/5", "read", ValueError("bad")).of_message("t/0/5"),
+            DeadLetter.of(str(tmp_path / "gone.txt"), "read", ValueError("bad")),
+        )
+    ):
+        put_letter(tmp_path / "dead-letters", f"run-{number}", {}, letter)
+    ran = tripleflow("dead-letters", "replay", cwd=tmp_path)
+    assert ran.code == 0
+    assert "2 letters in dead-letters, none of which can be replayed" in ran.out
+    assert "gone.txt: is not there any more" in ran.err
+
+
+def test_tables_of_a_replay_are_of_one_run(tmp_path: Path) -> None:
+    for name, options in (("a", {"register": "/r.csv"}), ("b", {})):
+        (tmp_path / name).touch()
+        letter = DeadLetter.of(str(tmp_path / name), "read", ValueError("bad"))
+        put_letter(tmp_path / "dead-letters", "run-1", options, letter)
+    ran = tripleflow("dead-letters", "replay", "--parquet", "tables", cwd=tmp_path)
+    assert ran.code == 2
+    assert "these were run apart; give --register" in ran.err
 
 
 def test_query_timeline_and_its_picture(sample_run: SampleRun) -> None:

@@ -25,7 +25,10 @@ from pipelines import structure
 from samples.score import score
 from tests.broken import make_broken
 from tests.conftest import ROOT, SAMPLES, SampleRun, tripleflow
-from transforms.letter_box import read_letters
+from transforms.bundle import DEFAULT_BUNDLE
+from transforms.letter_box import put_letter, read_letters
+from transforms.records import DeadLetter
+from transforms.schema import DEFAULT_SCHEMA
 
 SEVEN = {"txt", "md", "html", "pdf", "docx", "eml", "image"}
 
@@ -173,6 +176,43 @@ def test_dead_letters_are_replayed_once_the_cause_is_mended(tmp_path: Path) -> N
         assert read_letters(tmp_path / "dead-letters") == [left]
         assert tripleflow("run", "*.txt", "--graph", str(folder), cwd=tmp_path).code == 0
         assert read_letters(tmp_path / "dead-letters") == []
+    finally:
+        server.wipe(folder)
+
+
+def test_a_replay_says_of_a_file_what_its_run_said(tmp_path: Path) -> None:
+    good, folder = json.dumps({"body": "Kari Halvorsen was born in Bergen on 2 May 1961."}), tmp_path / "kg"
+    rows, dead = tmp_path / "rows.jsonl", tmp_path / "dead-letters"
+    rows.write_text(f"{good}\n{{no JSON\n")
+    for name in ("first", "other"):
+        (tmp_path / f"{name}.csv").write_text(f"id,name,type\nP-{name},Kari Halvorsen,Person\n")
+    shutil.copy(DEFAULT_SCHEMA, tmp_path / "mine.yaml")
+    shutil.copytree(DEFAULT_BUNDLE, tmp_path / "model")
+    before = {"register": "first.csv", "schema": "mine.yaml", "model": "model"}
+    options = [text for name, value in before.items() for text in (f"--{name}", value)]
+    replay = ("dead-letters", "replay", "--graph", "kg")
+    # A message cannot be read again, and hinders nothing.
+    message = DeadLetter.of("topic/0/5", "read", ValueError("no JSON")).of_message("topic/0/5")
+    put_letter(dead, "run-1", {}, message)
+
+    def known() -> list[dict[str, Any]]:
+        return run_query(resolve_target(str(folder)), "MATCH (p:Person) RETURN p.register_id AS id")
+
+    try:
+        ran = tripleflow("run", "rows.jsonl", *options, "--text-column", "body", "--graph", "kg", cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        _, filed = read_letters(dead)
+        kept = {name: str(tmp_path / value) for name, value in before.items()}
+        assert filed.letter.replay == {"input": str(rows), "text_column": "body", **kept}
+        assert known() == [{"id": "P-first"}]
+        ran = tripleflow(*replay, "--register", "other.csv", cwd=tmp_path)  # given now, it goes before
+        assert ran.code == 0, ran.err
+        assert known() == [{"id": "P-other"}]
+        rows.write_text(f"{good}\n")
+        ran = tripleflow(*replay, cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        assert known() == [{"id": "P-other"}]
+        assert [left.letter for left in read_letters(dead)] == [message]
     finally:
         server.wipe(folder)
 

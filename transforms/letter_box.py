@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,19 @@ from transforms.records import DeadLetter
 
 
 class WriteLetters(beam.PTransform):
-    """DeadLetter → `<folder>/<run>-….jsonl`, in a stream a file a minute; no file if there are none."""
+    """DeadLetter → `<folder>/<run>-….jsonl`, in a stream a file a minute; no file if there are none.
 
-    def __init__(self, folder: str, run: str) -> None:
+    `options` are those of the run that its inputs are to be read again with.
+    """
+
+    def __init__(self, folder: str, run: str, options: Mapping[str, str]) -> None:
         super().__init__()
+        self._options = options
         self._prefix = f"{folder.rstrip('/')}/{run}"
 
     def expand(self, letters: beam.PCollection) -> Any:
         """Write them."""
-        lines = letters | "Encode" >> beam.Map(encode)
+        lines = letters | "Encode" >> beam.Map(encode, self._options)
         if not letters.is_bounded:
             # Batches have no time of their own; it decides which file a letter goes to, and that none is too late.
             lines = lines | "Now" >> beam.Map(lambda line: TimestampedValue(line, time.time()))
@@ -33,16 +37,16 @@ class WriteLetters(beam.PTransform):
         )
 
 
-def put_letter(folder: Path, run: str, letter: DeadLetter) -> None:
-    """File one letter of a run that did not come to its end; `folder` is local."""
+def put_letter(folder: Path, run: str, options: Mapping[str, str], letter: DeadLetter) -> None:
+    """File one letter of a run, with its options, that did not come to its end; `folder` is local."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{run}-alone-00000-of-00001.jsonl").open("a", encoding="utf-8") as file:
-        file.write(f"{encode(letter)}\n")
+        file.write(f"{encode(letter, options)}\n")
 
 
-def encode(letter: DeadLetter) -> str:
-    """One JSON line."""
-    return json.dumps(asdict(letter), sort_keys=True)  # ASCII: a name may hold what ends a line
+def encode(letter: DeadLetter, options: Mapping[str, str]) -> str:
+    """One JSON line, with the options of the letter's run."""
+    return json.dumps(asdict(letter.of_run(options)), sort_keys=True)  # ASCII: a name may hold what ends a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,13 @@ def read_letters(folder: Path) -> list[Filed]:
 
 def inputs_to_replay(filed: Iterable[Filed]) -> list[str]:
     """The input files to read again, each once; letters of messages have none."""
-    return list(dict.fromkeys(found.letter.replay["input"] for found in filed if "input" in found.letter.replay))
+    return list(options_to_replay(filed))
+
+
+def options_to_replay(filed: Iterable[Filed]) -> dict[str, dict[str, str]]:
+    """Input file to read again → the options of the run in which it failed last."""
+    replays = [dict(found.letter.replay) for found in filed if "input" in found.letter.replay]
+    return {replay.pop("input"): replay for replay in replays}
 
 
 def forget_before(folder: Path, run: str, inputs: Iterable[str]) -> None:

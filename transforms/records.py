@@ -214,7 +214,7 @@ class DeadLetter:
     stage: str
     cause: str  # one line for a person
     error: str  # the exception's class
-    replay: Mapping[str, str] = field(default_factory=dict)  # e.g. {"input": uri}
+    replay: Mapping[str, str] = field(default_factory=dict)  # e.g. {"input": uri, "register": path}
 
     @staticmethod
     def of(uri: str, stage: str, error: BaseException, source: str | None = None) -> DeadLetter:
@@ -225,3 +225,7 @@ class DeadLetter:
     def of_message(self, place: str) -> DeadLetter:
         """The same of a message, which no run can read again: it has to be sent again."""
         return replace(self, replay={"message": place})
+
+    def of_run(self, options: Mapping[str, str]) -> DeadLetter:
+        """The same with the options of its run, if a run can read its input again."""
+        return replace(self, replay={**options, **self.replay}) if "input" in self.replay else self
