@@ -11,6 +11,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from pipelines.observing import log_events
 from transforms.records import DeadLetter, Structured
 
 #: Seconds between two writes of one worker.
@@ -18,13 +19,15 @@ EVERY = 0.2
 
 
 class Tap(beam.DoFn):
-    """Passes elements on and counts them; does nothing else without a folder."""
+    """Passes elements on and counts them, in a folder if there is one; has its process log events if `log` says how."""
 
-    def __init__(self, folder: str | None) -> None:
-        self._folder = folder
+    def __init__(self, folder: str | None, log: str | None = None) -> None:
+        self._folder, self._log = folder, log
 
     def setup(self) -> None:
         """Start from nothing."""
+        if self._log:  # a worker is another process than the one that was told so
+            log_events(self._log, documents=True)
         self._counts = {"documents": 0, "statements": 0, "failures": 0}
         self._written = 0.0
 

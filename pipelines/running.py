@@ -42,7 +42,7 @@ def run_job(arguments: list[str], options: dict[str, Any]) -> int:
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="tripleflow-") as progress:
         beam_options = pipeline_options(inputs, options, passed)
-        job = structure.check(beam_options, progress=progress)
+        job = structure.check(beam_options, progress=progress, log=options.get("log"))
         begin = time.monotonic()
         with _ProgressBar(Path(progress), console):
             result = structure.run(beam_options, job)

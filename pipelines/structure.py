@@ -86,6 +86,7 @@ class Job:
     run: str
     now: str
     progress: str | None = None
+    log: str | None = None
     replace_models: bool = False
     queues: tuple[Queue, ...] = ()
     limits: Limits = DEFAULT_LIMITS
@@ -101,8 +102,12 @@ def _run_name(started: datetime) -> str:
     return started.strftime("run-%Y%m%dT%H%M%S.%fZ")
 
 
-def check(options: PipelineOptions, *, progress: str | None = None, may_be_empty: bool = False) -> Job:
+def check(
+    options: PipelineOptions, *, progress: str | None = None, log: str | None = None, may_be_empty: bool = False
+) -> Job:
     """Check a job's options before anything runs: files, schema, register, bundle, and that the graph takes writes.
+
+    `progress` is a folder for the workers' counts, `log` how they log events (`text` or `json`).
 
     Raises:
         InputError, SchemaError, RegisterError, BundleError, GraphError, ServerError: one line each.
@@ -136,6 +141,7 @@ def check(options: PipelineOptions, *, progress: str | None = None, may_be_empty
         run=_run_name(started),
         now=stamp(started),
         progress=progress,
+        log=log,
         replace_models=given.replace_models,
         queues=queues,
         limits=limits,
@@ -216,11 +222,12 @@ def compose(documents: beam.PCollection, dead: list[beam.PCollection], job: Job,
     dead.append(lost)
     written, lost = structured | "Write" >> WriteGraph(_writing(job), clocked=clocked)
     dead.append(lost)
-    counted = written | "Count" >> beam.Map(count_structured) | "Progress" >> beam.ParDo(Tap(job.progress))
+    tap = Tap(job.progress, job.log)
+    counted = written | "Count" >> beam.Map(count_structured) | "Progress" >> beam.ParDo(tap)
     if job.parquet:
         counted | "Tables" >> WriteTables(job.parquet)
     letters = tuple(dead) | beam.Flatten() | "CountDead" >> beam.Map(count_dead)
-    shown = letters | "ProgressDead" >> beam.ParDo(Tap(job.progress))
+    shown = letters | "ProgressDead" >> beam.ParDo(tap)
     shown | "Letters" >> WriteLetters(job.dead_letters, job.run, job.options)
 
 

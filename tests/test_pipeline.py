@@ -106,8 +106,11 @@ def test_the_same_run_twice_and_with_two_workers_gives_equal_graphs(sample_run: 
     assert canonical_export(connection) == first
     other = tmp_path / "two workers"
     try:
-        ran = tripleflow(*arguments, "--graph", str(other), "--workers", "2", cwd=tmp_path)
+        ran = tripleflow(*arguments, "--graph", str(other), "--workers", "2", "--log", "json", cwd=tmp_path)
         assert ran.code == 0, ran.err
+        events = [json.loads(line) for line in ran.err.splitlines() if line.startswith("{")]
+        (row,) = run_query(connection, "MATCH (d:Document) RETURN count(d) AS n")
+        assert len({event["uri"] for event in events if event["event"] == "written"}) == row["n"]
         assert canonical_export(resolve_target(str(other))) == first
     finally:
         server.wipe(other)
