@@ -134,7 +134,7 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     Raises:
         UsageError: an option that nobody knows, with the nearest one.
     """
-    known = set(PipelineOptions([]).get_all_options())
+    known = structure.option_names()
     ours = {"graph", "schema", "register", "parquet", "dead-letters", "model", "text-column", "workers", "verbose"}
     ours |= {"limit", "replace-models", "watch", "interval", "metrics-port", "log"}
     inputs: list[str] = []
@@ -147,17 +147,13 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
             continue
         name, given, _ = argument[2:].partition("=")
         if name not in known:
-            near = difflib.get_close_matches(name, sorted(known | ours), n=1)
+            near = difflib.get_close_matches(name, sorted(known.keys() | ours), n=1)
             hint = f"; did you mean --{near[0]}?" if near else "; see: tripleflow run --help"
             raise click.UsageError(f"no option --{name}{hint}")
         passed.append(argument)
         following = arguments[position + 1] if position + 1 < len(arguments) else "--"
-        expects = not given and not following.startswith("--") and not _is_flag(name)
+        expects = not given and not following.startswith("--") and not known[name]
     return inputs, passed
-
-
-def _is_flag(name: str) -> bool:
-    return isinstance(PipelineOptions([]).get_all_options().get(name), bool)
 
 
 def pipeline_options(inputs: list[str], options: dict[str, Any], passed: list[str]) -> PipelineOptions:

@@ -11,6 +11,7 @@ import difflib
 import logging
 import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -162,12 +163,24 @@ def check_names(arguments: Sequence[str]) -> None:
     Raises:
         InputError: names the option that was meant.
     """
-    known = PipelineOptions([]).get_all_options()
+    known = option_names()
     ours = StructureOptions([]).get_all_options(current_only=True)
     for name in (text[2:].partition("=")[0] for text in arguments if text.startswith("--")):
         near = difflib.get_close_matches(name, ours, n=1, cutoff=0.8)
         if name not in known and near:
             raise InputError(f"no option --{name}; did you mean --{near[0]}?")
+
+
+def option_names() -> dict[str, bool]:
+    """Every name of every option, this job's and Beam's (several for some) → whether it is a flag, without a value."""
+    names: dict[str, bool] = {}
+
+    def note(parser: ArgumentParser) -> None:
+        for action in parser._actions:  # argparse has no public list of them
+            names.update({text.removeprefix("--"): action.nargs == 0 for text in action.option_strings})
+
+    PipelineOptions([]).get_all_options(add_extra_args_fn=note)
+    return names
 
 
 def _queues(options: PipelineOptions, texts: Sequence[str]) -> tuple[Queue, ...]:

@@ -21,6 +21,7 @@ from kg_sink import server
 from kg_sink.migrations import prepare
 from kg_sink.view import COLOURS
 from pipelines.cli import cli, register_commands
+from pipelines.running import split_arguments
 from tests.conftest import SAMPLES, SampleRun, tripleflow
 from transforms.bundle import SENTENCE_ENCODER
 from transforms.letter_box import put_letter
@@ -148,6 +149,14 @@ def test_a_mistake_is_one_line_with_the_nearest_right_thing(arguments: list[str]
     assert hint in ran.err
     assert len(ran.err.strip().splitlines()) == 1
     assert ran.err.startswith("tripleflow: ")
+
+
+def test_options_of_beam_are_known_by_all_their_names_and_flags_take_no_input() -> None:
+    flags = ["--no_use_public_ips", "--use_public_ips", "--save_main_session", "--no_pipeline_type_check"]
+    for flag in flags:
+        assert split_arguments([flag, "docs"]) == (["docs"], [flag])
+    valued = ["--experiment", "a", "--label", "b=c", "--extra_package=d.tar.gz", "--job-server-timeout", "9"]
+    assert split_arguments([*valued, "docs"]) == (["docs"], valued)
 
 
 def test_a_wrong_password_ends_before_any_model_runs(graph: server.Connection, tmp_path: Path) -> None:
