@@ -322,7 +322,7 @@ def finish(job: Job) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from a scheduler: no progress bar, a log line at the end; 1 if every document failed, 2 on bad options."""
+    """Run from a scheduler: no progress bar, a log line at the end; 1 if every document failed, 2 on what ended it."""
     from pipelines.summary import totals
 
     # Importing Beam may have set up the root logger already.
@@ -331,11 +331,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = PipelineOptions(given)
     try:
         check_names(given)
-        job = check(options)
+        counts = totals(run(options, check(options)))
     except (ValueError, RuntimeError, OSError) as error:
-        logging.error("%s", error)
+        logging.error("%s", " ".join(str(error).split()))
         return 2
-    counts = totals(run(options, job))
     documents, failed = sum(counts.get("documents", {}).values()), sum(counts.get("dead", {}).values())
     logging.info(
         "%d documents, %d statements, %d dead letters", documents, sum(counts.get("statements", {}).values()), failed

@@ -11,11 +11,14 @@ import subprocess
 import sys
 import tarfile
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from neo4j import GraphDatabase
 
 from kg_sink import server
 from kg_sink.connection import resolve_target
@@ -239,6 +242,30 @@ def test_the_module_refuses_what_is_nearly_an_option(
     assert structure.main(["--input=*.txt", "--dead-letters=lost"]) == 2
     assert "no option --dead-letters; did you mean --dead_letters?" in caplog.text
     structure.check_names(["--flink_master=host:1", "--limit", "max_seconds=9"])  # a runner's own goes through
+
+
+def test_the_module_says_in_a_line_that_the_graph_was_lost(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("Kari Halvorsen was born in Bergen on 2 May 1961.")
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+    monkeypatch.chdir(tmp_path)
+    impatient = partial(GraphDatabase.driver, max_transaction_retry_time=1)
+    monkeypatch.setattr(GraphDatabase, "driver", impatient)
+    check = structure.check
+
+    def losing(options: PipelineOptions) -> structure.Job:
+        job = check(options)
+        server.stop(tmp_path / "kg")
+        return job
+
+    monkeypatch.setattr(structure, "check", losing)
+    try:
+        assert structure.main(["--input=a.txt", "--graph=kg"]) == 2
+    finally:
+        server.wipe(tmp_path / "kg")
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "root"]
+    assert "the graph stopped answering" in line
 
 
 def test_odd_names_lose_nothing(tmp_path: Path) -> None:
