@@ -7,7 +7,7 @@ only what is so now. `as_of` queries read both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,9 +23,12 @@ UNWIND $rows AS row
 MERGE (p:{label} {{id: row.id}})
 SET p += row.properties
 """
-_FORGET = (
-    "UNWIND $ids AS id MATCH (p:PastEvidence {document: id}) DELETE p",
-    "UNWIND $ids AS id MATCH (p:PastMention {document: id}) DELETE p",
+_URIS = tuple(
+    f"UNWIND $ids AS id MATCH (d:{label} {{{name}: id}}) RETURN DISTINCT d.uri AS uri"
+    for label, name in (("Document", "id"), ("PastEvidence", "document"), ("PastMention", "document"))
+)
+_FORGET = tuple(
+    f"UNWIND $uris AS uri MATCH (p:{label} {{uri: uri}}) DELETE p" for label in ("PastEvidence", "PastMention")
 )
 
 
@@ -78,7 +81,9 @@ def keep_mentions(tx: ManagedTransaction, rows: Iterable[Row], until: str) -> No
     each(tx, _KEEP.format(label="PastMention"), kept)
 
 
-def forget(tx: ManagedTransaction, documents: list[str]) -> None:
-    """Delete all history of documents (ids)."""
+def forget(tx: ManagedTransaction, documents: Sequence[str]) -> None:
+    """Delete all history of documents (ids) that are about to go or went, and of all other versions of them."""
+    # A version has an id of its own; the URI is what they have in common.
+    uris = sorted({row["uri"] for query in _URIS for row in each(tx, query, documents, "ids")})
     for query in _FORGET:
-        each(tx, query, documents, "ids")
+        each(tx, query, uris, "uris")

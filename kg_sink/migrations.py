@@ -99,6 +99,11 @@ MIGRATIONS = (
             RETURN count(s) AS changed""",
         ),
     ),
+    Migration(
+        4,
+        "history by URI, so that all versions of a document can be forgotten",
+        _indexed(PastEvidence="uri", PastMention="uri"),
+    ),
 )
 VERSION = MIGRATIONS[-1].version
 

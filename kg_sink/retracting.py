@@ -25,12 +25,19 @@ from transforms.schema import check_name
 
 Row = dict[str, Any]
 
-#: Documents by URI: the one itself, what is attached to it or a row of it, and what lies under it as a folder.
-FIND = (
-    "UNWIND $uris AS uri MATCH (d:Document {uri: uri}) RETURN d.id AS id, d.uri AS uri",
-    "UNWIND $uris AS uri MATCH (d:Document) WHERE d.uri STARTS WITH uri + '#' RETURN d.id AS id, d.uri AS uri",
-    "UNWIND $uris AS uri MATCH (d:Document) WHERE d.uri STARTS WITH uri + '/' RETURN d.id AS id, d.uri AS uri",
-)
+
+def _by_uri(label: str, name: str) -> tuple[str, ...]:
+    """Documents by URI: the one itself, what is attached to it or a row of it, and what lies under it as a folder."""
+    answer = f"RETURN DISTINCT d.{name} AS id, d.uri AS uri"
+    return (
+        f"UNWIND $uris AS uri MATCH (d:{label} {{uri: uri}}) {answer}",
+        f"UNWIND $uris AS uri MATCH (d:{label}) WHERE d.uri STARTS WITH uri + '#' {answer}",
+        f"UNWIND $uris AS uri MATCH (d:{label}) WHERE d.uri STARTS WITH uri + '/' {answer}",
+    )
+
+
+_FIND = _by_uri("Document", "id")
+_FIND_PAST = _by_uri("PastEvidence", "document") + _by_uri("PastMention", "document")
 #: Documents that were read from a file or message, its rows and attachments among them.
 OF_SOURCES = "UNWIND $sources AS source MATCH (d:Document {source: source}) RETURN d.id AS id"
 #: Earlier versions of documents that were just written: the same URI, another text.
@@ -115,23 +122,24 @@ RETURN id
 """
 
 
-def find_documents(connection: Connection, uris: Sequence[str]) -> list[Row]:
-    """(id, uri) of the documents that URIs mean, sorted by URI.
+def find_documents(connection: Connection, uris: Sequence[str], *, history: bool = False) -> list[Row]:
+    """(id, uri) of the documents that URIs mean, sorted by URI; with `history`, of those too that it alone knows.
 
     Raises:
         GraphError: the graph cannot be read.
     """
-    rows = [row for query in FIND for row in run_query(connection, query, {"uris": list(uris)})]
+    queries = _FIND + _FIND_PAST if history else _FIND
+    rows = [row for query in queries for row in run_query(connection, query, {"uris": list(uris)})]
     return sorted({row["id"]: row for row in rows}.values(), key=lambda row: (row["uri"], row["id"]))
 
 
-def documents_meant(connection: Connection, uris: Sequence[str]) -> list[Row]:
+def documents_meant(connection: Connection, uris: Sequence[str], *, history: bool = False) -> list[Row]:
     """As `find_documents`, of which each URI must mean at least one.
 
     Raises:
         GraphError: one means none; names the nearest there is.
     """
-    found = find_documents(connection, uris)
+    found = find_documents(connection, uris, history=history)
     for uri in uris:
         if not any(row["uri"] == uri or row["uri"].startswith((f"{uri}#", f"{uri}/")) for row in found):
             known = [row["uri"] for row in run_query(connection, "MATCH (d:Document) RETURN d.uri AS uri LIMIT 100000")]
@@ -143,6 +151,8 @@ def documents_meant(connection: Connection, uris: Sequence[str]) -> list[Row]:
 
 def retract(connection: Connection, ids: Iterable[str], now: str, *, history: bool = True) -> None:
     """Take documents (ids) out of the graph at `now`; without `history`, leave no trace of them.
+
+    Ids that history alone knows are forgotten then as well, and so are all earlier versions.
 
     Raises:
         GraphError: the graph cannot be reached, or does not take writes.
@@ -194,9 +204,9 @@ def retract_in(tx: ManagedTransaction, ids: Sequence[str], now: str, *, history:
         return
     evidence = [row["id"] for row in each(tx, _EVIDENCE_OF, ids, "ids")]
     mentions = each(tx, _MENTIONS_OF, ids, "ids")
-    _withdraw(tx, evidence, mentions, now, history=history, documents=ids)
     if not history:
-        forget(tx, list(ids))
+        forget(tx, ids)
+    _withdraw(tx, evidence, mentions, now, history=history, documents=ids)
 
 
 def _withdraw(

@@ -289,7 +289,11 @@ def view(
 @click.command()
 @click.argument("documents", nargs=-1, required=True, metavar="DOCUMENT...")
 @click.option("--dry-run", is_flag=True, help="Only say which documents would go.")
-@click.option("--forget", is_flag=True, help="Erase their history too: no --as-of query answers from them any more.")
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="Erase their history too, earlier versions and what went before: no --as-of query answers from them any more.",
+)
 @graph_option
 def retract(documents: tuple[str, ...], dry_run: bool, forget: bool, target: str) -> None:
     """Take documents (files, folders or URIs, as they were given to `run`) out of the graph, with what only they said.
@@ -302,13 +306,14 @@ def retract(documents: tuple[str, ...], dry_run: bool, forget: bool, target: str
 
     connection = connect(target)
     uris = [text if "://" in text else os.path.abspath(text) for text in documents]
-    found = documents_meant(connection, uris)
+    found = documents_meant(connection, uris, history=forget)
+    names = sorted({row["uri"] for row in found})  # history has a row a version
     if dry_run:
-        show([{"document": row["uri"]} for row in found], "table")
+        show([{"document": name} for name in names], "table")
     else:
         take_out(connection, [row["id"] for row in found], present(), history=not forget)
     done = "would be retracted" if dry_run else "retracted, with what only they said"
-    click.echo(f"{len(found)} document{'s' if len(found) > 1 else ''} {done}")
+    click.echo(f"{len(names)} document{'s' if len(names) > 1 else ''} {done}")
 
 
 @click.group(cls=Suggesting)

@@ -14,7 +14,7 @@ from kg_sink.history import as_time
 from kg_sink.migrations import VERSION, pending, prepare
 from kg_sink.past_queries import about_then, entities_then, evidence_then, find_entity_then, step_then
 from kg_sink.queries import find_paths, run_query
-from kg_sink.retracting import find_documents, retract
+from kg_sink.retracting import documents_meant, find_documents, retract
 from kg_sink.writing import write
 from tests.conftest import analysis
 from transforms.records import Analysis, Document, Relation, Structured
@@ -89,8 +89,34 @@ def test_a_forgotten_document_leaves_no_trace(empty: server.Connection) -> None:
     put(empty, "Oslo", TUESDAY)
     for uri in ("a", "b"):
         retract(empty, [row["id"] for row in find_documents(empty, [uri])], WEDNESDAY, history=uri == "a")
-    kept = run_query(empty, "MATCH (p) WHERE p:PastEvidence OR p:PastMention RETURN DISTINCT p.uri AS uri")
-    assert kept == [{"uri": "a"}]
+    assert past_uris(empty) == ["a"]
+
+
+def past_uris(connection: server.Connection) -> list[str]:
+    query = "MATCH (p) WHERE p:PastEvidence OR p:PastMention RETURN DISTINCT p.uri AS uri ORDER BY uri"
+    return [row["uri"] for row in run_query(connection, query)]
+
+
+def test_forgetting_a_document_forgets_its_earlier_versions(empty: server.Connection) -> None:
+    put(empty, "Rome", MONDAY)
+    put(empty, "Rome", MONDAY, uri="ab")
+    for uri in ("a", "ab"):
+        put(empty, "Oslo", TUESDAY, uri=uri)
+    retract(empty, [row["id"] for row in find_documents(empty, ["a"])], WEDNESDAY, history=False)
+    assert past_uris(empty) == ["ab"]
+
+
+def test_what_was_retracted_already_can_be_forgotten(empty: server.Connection) -> None:
+    for uri in ("a", "a#b", "a/b", "ab"):
+        put(empty, "Rome", MONDAY, uri=uri)
+        put(empty, "Oslo", TUESDAY, uri=uri)
+        retract(empty, [row["id"] for row in find_documents(empty, [uri])], WEDNESDAY)
+    with pytest.raises(GraphError, match="no document of that name"):
+        documents_meant(empty, ["a"])
+    found = documents_meant(empty, ["a"], history=True)
+    assert [row["uri"] for row in found] == ["a", "a", "a#b", "a#b", "a/b", "a/b"]
+    retract(empty, [row["id"] for row in found], THURSDAY, history=False)
+    assert past_uris(empty) == ["ab"]
 
 
 def test_diff_of_two_times(empty: server.Connection) -> None:

@@ -142,5 +142,11 @@ def test_the_command_line_replaces_and_retracts(tmp_path: Path, schema: Schema) 
         assert ran.code == 0, ran.err
         assert "1 document" in ran.out
         assert canonical_export(connection) == []
+        past = "MATCH (p) WHERE p:PastEvidence OR p:PastMention RETURN count(p) > 0 AS any"
+        assert run_query(connection, past) == [{"any": True}]
+        ran = tripleflow("retract", "notes", "--forget", "--graph", "kg", cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        assert "1 document" in ran.out
+        assert run_query(connection, past) == [{"any": False}]
     finally:
         server.wipe(folder)
