@@ -62,7 +62,7 @@ def keep_evidence(tx: ManagedTransaction, rows: Iterable[Row], until: str) -> No
         properties = own(row["properties"])
         if properties.get("first_seen", "") < until:
             key = f"{properties['id']}@{properties.get('first_seen', '')}"
-            around = {name: value for name, value in row.items() if name != "properties"}
+            around = {name: value for name, value in row.items() if name != "properties" and value is not None}
             kept.append({"id": key, "properties": {**properties, **around, "id": key, "until": until}})
     each(tx, _KEEP.format(label="PastEvidence"), kept)
 

@@ -66,11 +66,12 @@ MATCH (d:Document {id: id})<-[m:MENTIONED_IN]-(e:Entity)
 RETURN e.id AS entity, e.name AS name, e.type AS type, id AS document, d.uri AS uri, d.title AS title,
        properties(m) AS properties
 """
+# An end may be missing: once, header facts could outlive their entities.
 _AROUND = """
 UNWIND $ids AS id
 MATCH (v:Evidence {id: id})-[:SUPPORTS]->(s:Statement)
-MATCH (s)-[:HEAD]->(h:Entity)
-MATCH (s)-[:TAIL]->(t:Entity)
+OPTIONAL MATCH (s)-[:HEAD]->(h:Entity)
+OPTIONAL MATCH (s)-[:TAIL]->(t:Entity)
 MATCH (v)-[:FROM]->(d:Document)
 RETURN properties(v) AS properties, s.id AS statement, s.relation AS relation, h.id AS head, h.name AS head_name,
        h.type AS head_type, t.id AS tail, t.name AS tail_name, t.type AS tail_type, d.id AS document, d.uri AS uri,

@@ -29,6 +29,7 @@ from kg_sink.server import Connection
 from transforms.counting import add_seconds
 from transforms.dead_letters import document_of, letter
 from transforms.records import Structured
+from transforms.resolving import HEADERS
 from transforms.schema import Schema
 
 #: Seconds that one transaction should take: batches grow and shrink towards it with what the server answers.
@@ -106,7 +107,8 @@ def _latest(documents: Iterable[Structured]) -> list[Structured]:
 def _said(found: Structured) -> dict[str, set[str]]:
     return {
         "evidence": {piece.id for piece in found.evidence},
-        "models": {found.resolved.analysis.model, *(piece.model for piece in found.evidence)},
+        # Headers are read by every run, whether they state anything or not.
+        "models": {found.resolved.analysis.model, HEADERS, *(piece.model for piece in found.evidence)},
         "mentions": {entity.id for entity in found.resolved.entities},
     }
 

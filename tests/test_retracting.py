@@ -19,13 +19,13 @@ from kg_sink.queries import run_query
 from kg_sink.retracting import find_documents, retract, retract_in
 from kg_sink.writing import write
 from tests.conftest import analysis, tripleflow
-from transforms.records import Document, Relation, Structured
+from transforms.records import Document, Fact, Relation, Structured
 from transforms.resolving import resolve
 from transforms.schema import Schema, load_schema
 from transforms.stating import state
 
 SCHEMA = load_schema()
-NOW = "2026-01-01T00:00:00.000000+00:00"
+NOW, LATER = (f"2026-01-0{day}T00:00:00.000000+00:00" for day in (1, 2))
 PEOPLE, FIRMS, PLACES = ("Ann Lee", "Bo Ek"), ("Acme", "Acme Ltd", "Contoso"), ("Rome", "Oslo")
 
 
@@ -100,6 +100,39 @@ def test_an_attachment_goes_with_the_mail_that_lost_it(empty: server.Connection)
     assert uris == ["m.eml", "m.eml#kept.txt"]
     assert [row["uri"] for row in find_documents(empty, ["m.eml"])] == uris
     retract(empty, [row["id"] for row in find_documents(empty, ["m.eml"])], NOW)
+    assert canonical_export(empty) == []
+
+
+def mailed(*facts: Fact) -> Structured:
+    """A mail of which the headers say these."""
+    text = "From: Ann Lee\nSubject: Rome\n\nWe meet."
+    found = analysis(text, [])
+    document = Document(Document.make_id("m.eml", text), "m.eml", "eml", "Rome", "en", text, facts=facts)
+    return state(resolve(replace(found, document=document)), SCHEMA)
+
+
+SENT = Fact((24, 28), "Message", "SENT_BY", (6, 13), "Person")
+
+
+def test_what_headers_said_goes_when_they_say_nothing_any_more(empty: server.Connection) -> None:
+    clear(empty)
+    put(empty, mailed(SENT))
+    assert run_query(empty, "MATCH (s:Statement) RETURN s.relation AS relation") == [{"relation": "SENT_BY"}]
+    put(empty, mailed())
+    found = canonical_export(empty)
+    clear(empty)
+    put(empty, mailed())
+    assert found == canonical_export(empty)
+
+
+@pytest.mark.parametrize("ends", [["Person"], ["Message"], ["Person", "Message"]])
+def test_a_statement_that_lost_its_ends_goes_with_its_document(empty: server.Connection, ends: list[str]) -> None:
+    clear(empty)
+    put(empty, mailed(SENT))
+    with open_driver(empty) as driver:
+        for label in ends:
+            driver.execute_query(f"MATCH (e:{label}) DETACH DELETE e", database_=empty.database)
+    retract(empty, [row["id"] for row in find_documents(empty, ["m.eml"])], LATER)
     assert canonical_export(empty) == []
 
 
