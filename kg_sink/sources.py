@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from neo4j import Driver, ManagedTransaction
@@ -22,10 +22,10 @@ _MARK = "UNWIND $rows AS row MERGE (s:Source {id: row.path}) SET s.stamp = row.s
 _DROP = "UNWIND $paths AS path MATCH (s:Source {id: path}) DELETE s"
 #: Rows and attachments that their file held once, and that the run which just read it did not find.
 _VANISHED = """
-MATCH (d:Document {last_seen: $now}) WHERE d.uri <> d.source
+MATCH (d:Document {last_seen: $now})
 WITH DISTINCT d.source AS source
 MATCH (o:Document {source: source}) WHERE o.last_seen < $now AND o.uri <> source
-RETURN o.id AS id, o.uri AS uri, source
+RETURN o.id AS id, o.uri AS uri
 """
 #: Documents that one transaction takes out.
 _PIECE = 200
@@ -60,15 +60,22 @@ def withdraw_sources(connection: Connection, paths: Iterable[str], now: str) -> 
     return len(found)
 
 
-def withdraw_vanished(connection: Connection, failed: Collection[str], now: str) -> int:
+def withdraw_vanished(connection: Connection, failed: Set[str], now: str) -> int:
     """Take out rows and attachments that a file no longer holds, after a run (its `now`); returns how many.
 
-    What is in `failed` (URIs of documents or of whole files) was not read, and so has not vanished.
+    What is in `failed` (URIs of documents or of whole files), or hangs on it, was not read, and so has not vanished.
     """
     rows = run_query(connection, _VANISHED, {"now": now})
-    gone = [row["id"] for row in rows if row["uri"] not in failed and row["source"] not in failed]
+    gone = [row["id"] for row in rows if not failed & set(_holders(row["uri"]))]
     _retract(connection, gone, now)
     return len(gone)
+
+
+def _holders(uri: str) -> Iterator[str]:
+    """A URI, and those of what it is a row of or is attached to: "m.eml#a.eml#b.txt", "m.eml#a.eml", "m.eml"."""
+    while uri:
+        yield uri
+        uri = uri.rpartition("#")[0]
 
 
 def _retract(connection: Connection, ids: list[str], now: str) -> None:

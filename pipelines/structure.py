@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
@@ -309,13 +310,17 @@ def _graph_lost(error: BaseException) -> str | None:
     return _graph_lost(cause) if cause else None
 
 
+#: Where a row without an id failed, or attachments were too many: nobody knows which documents these were.
+_NAMELESS = re.compile(r"#(row-\d+|attachments)( \(\d+\))?$")
+
+
 def finish(job: Job) -> None:
     """After a run, of the files that it read: withdraw rows and attachments that are gone, drop old dead letters."""
     if "://" in job.dead_letters:
         return  # what failed cannot be told here from what is gone
     folder = Path(job.dead_letters)
     letters = read_letters(folder)
-    failed = {t for f in letters if f.run == job.run for t in (f.letter.uri, f.letter.replay.get("input", ""))}
+    failed = {_NAMELESS.sub("", filed.letter.uri) for filed in letters if filed.run == job.run}
     withdraw_vanished(job.connection, failed, job.now)
     # What failed again has a letter of this run.
     forget_before(folder, job.run, inputs_within(job.inputs, inputs_to_replay(letters)))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 from collections import defaultdict
+from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,35 @@ def test_a_replay_says_of_a_file_what_its_run_said(tmp_path: Path) -> None:
         assert [left.letter for left in read_letters(dead)] == [message]
     finally:
         server.wipe(folder)
+
+
+def test_rows_and_attachments_go_that_their_file_lost_and_that_did_not_fail(tmp_path: Path) -> None:
+    good, nameless = json.dumps({"text": "Acme Ltd is based in Rotterdam."}), "{"
+    mail = EmailMessage()
+    mail["From"] = "Kari Halvorsen <kari@acme.example>"
+    mail.set_content("The figures are attached.")
+    alone = mail.as_bytes()
+    mail.add_attachment("Acme Ltd is based in Rotterdam.", filename="a.txt")
+
+    def row(name: str, text: str | None = "Kari Halvorsen works for Acme Ltd.") -> str:
+        return json.dumps({"id": name, "text": text})
+
+    (tmp_path / "m.eml").write_bytes(mail.as_bytes())
+    (tmp_path / "v.jsonl").write_text("\n".join([row("a"), row("b"), row("c")]))
+    (tmp_path / "w.jsonl").write_text("\n".join([row("a"), row("b"), good]))
+    folder = tmp_path / "kg"
+    try:
+        assert tripleflow("run", "*.eml", "*.jsonl", "--graph", "kg", cwd=tmp_path).code == 0
+        (tmp_path / "m.eml").write_bytes(alone)
+        (tmp_path / "v.jsonl").write_text("\n".join([row("a"), row("c", None)]))
+        (tmp_path / "w.jsonl").write_text("\n".join([row("a"), nameless]))
+        assert tripleflow("run", "*.eml", "*.jsonl", "--graph", "kg", cwd=tmp_path).code == 0
+        rows = run_query(resolve_target(str(folder)), "MATCH (d:Document) RETURN d.uri AS uri ORDER BY uri")
+    finally:
+        server.wipe(folder)
+    # "w.jsonl#b" may be the row that cannot be read.
+    left = ["m.eml", "v.jsonl#a", "v.jsonl#c", "w.jsonl#a", "w.jsonl#b", "w.jsonl#row-3"]
+    assert [Path(row["uri"]).name for row in rows] == left
 
 
 def test_the_job_runs_as_a_module(tmp_path: Path, graph: server.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
