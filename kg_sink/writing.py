@@ -34,7 +34,9 @@ from transforms.schema import Schema
 
 #: Seconds that one transaction should take: batches grow and shrink towards it with what the server answers.
 BATCH_SECONDS = 0.5
-#: What a document may be to blame for: among others text that is no Unicode, and whole numbers beyond 64 bits.
+#: The graph is gone: no document's fault, and Beam retries the bundle.
+_LOST = (ServiceUnavailable, SessionExpired)
+#: What else a document may be to blame for: among others text that is no Unicode, and whole numbers beyond 64 bits.
 _REFUSED = (Neo4jError, DriverError, MetError, KeyError, ValueError, TypeError, OverflowError)
 #: Rows that a batch holds at most, whatever the server's speed.
 BATCH_ROWS = 20_000
@@ -142,8 +144,8 @@ class _WriteDoFn(beam.DoFn):
         begin = time.perf_counter()
         try:
             results: list[Any] = self._write(batch)
-        except (ServiceUnavailable, SessionExpired):
-            raise  # the graph is gone: no document's fault, and Beam retries the bundle
+        except _LOST:
+            raise
         except _REFUSED:
             results = list(self._one_by_one(batch))
         add_seconds("write", time.perf_counter() - begin, len(batch))
@@ -153,6 +155,8 @@ class _WriteDoFn(beam.DoFn):
         for document in batch:
             try:
                 yield from self._write([document])
+            except _LOST:
+                raise
             except _REFUSED as error:
                 yield pvalue.TaggedOutput("dead", letter("write", document, error))
 

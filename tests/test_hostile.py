@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 from apache_beam.pvalue import TaggedOutput
 from click.testing import CliRunner
+from neo4j import GraphDatabase
+from neo4j.exceptions import ServiceUnavailable, SessionExpired
 from selenium import webdriver
 
+from benchmarks.cuttable import Cuttable
 from kg_sink import server
 from kg_sink.connection import GraphError, open_driver
 from kg_sink.migrations import prepare
@@ -197,6 +200,26 @@ def test_a_document_that_cannot_be_sent_harms_no_other(served: Served) -> None:
     served.both.check()
     served.both.retract(good.resolved.analysis.document.uri)
     served.both.check()
+
+
+def test_a_graph_that_goes_while_documents_are_tried_one_by_one_is_no_fault_of_theirs(served: Served) -> None:
+    one, other = (hostile(name, 150 + n, SCHEMA) for n, name in enumerate(NAMES[:2]))
+    connection = served.both.connection
+    host, _, port = connection.uri.removeprefix("bolt://").partition(":")
+    relay = Cuttable(host, int(port))
+    work = _WriteDoFn(WriteJob(connection, SCHEMA, served.both.now()))
+    uri, auth = f"bolt://127.0.0.1:{relay.port}", (connection.user, connection.password)
+    work._driver = GraphDatabase.driver(uri, auth=auth, max_transaction_retry_time=0)
+    try:
+        results = work._one_by_one([one, other])
+        assert next(results) == one
+        relay.cut()
+        with pytest.raises((ServiceUnavailable, SessionExpired)):
+            next(results)
+    finally:
+        work.teardown()
+        relay.close()
+    served.both.retract(one.resolved.analysis.document.uri)
 
 
 def test_one_document_twice_in_a_batch(served: Served) -> None:
