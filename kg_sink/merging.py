@@ -50,7 +50,13 @@ MATCH (s)-[:HEAD]->(h:Entity)
 MATCH (s)-[:TAIL]->(t:Entity)
 MATCH (s)<-[:SUPPORTS]-(v:Evidence)
 RETURN v.id AS id, v.head AS said_head, v.tail AS said_tail, v.confidence AS confidence, s.id AS statement,
-       s.relation AS relation, h.id AS head, t.id AS tail
+       v.first_seen AS first_seen, s.relation AS relation, h.id AS head, t.id AS tail
+"""
+# A merge, or its undoing, is no news of what it moves.
+_BACKDATE = """
+UNWIND $rows AS row
+MATCH (n:{label} {{id: row.id}}) WHERE n.created > row.created
+SET n.created = row.created
 """
 _MOVE_MENTIONS = """
 UNWIND $rows AS row
@@ -187,13 +193,14 @@ def _read_again(tx: ManagedTransaction, entity: str, kind: str, now: str) -> Non
     moved = [
         {"entity": entity, "document": row["document"], "to": current[row["properties"]["said"]],
          "said": row["properties"]["said"], "model": row["properties"]["model"],
-         "properties": own(row["properties"])}
+         "first_seen": row["properties"]["first_seen"], "properties": own(row["properties"])}
         for row in mentions
         if current[row["properties"]["said"]] != entity
     ]  # fmt: skip
     check_name(kind, "the graph's entity type")
     targets = sorted({row["to"] for row in moved})
     each(tx, MAKE_ENTITIES.format(type=kind), [{"id": key, "type": kind} for key in targets], now=now)
+    _backdate(tx, "Entity", moved)
     each(tx, _MOVE_MENTIONS, moved)
     drop_mentions(tx, moved)
     _move_evidence(tx, evidence, current, now)
@@ -217,6 +224,15 @@ def _move_evidence(tx: ManagedTransaction, evidence: list[Row], current: dict[st
     nodes = {row["id"]: row["node"] for row in read(KNOWN_ENTITIES, sorted(ends))}
     for step in statement_writes(made, read, nodes):
         each(tx, step.cypher, step.rows, now=now)
+    _backdate(tx, "Statement", moved)
     each(tx, _UNTIE, moved)
     each(tx, _TIE, moved)
     settle_statements(tx, moved)
+
+
+def _backdate(tx: ManagedTransaction, label: str, moved: list[Row]) -> None:
+    """What something moves to (rows of `to` and `first_seen`) has been there at least as long."""
+    oldest: dict[str, str] = {}
+    for row in moved:
+        oldest[row["to"]] = min(row["first_seen"], oldest.get(row["to"], row["first_seen"]))
+    each(tx, _BACKDATE.format(label=label), [{"id": key, "created": first} for key, first in sorted(oldest.items())])

@@ -11,12 +11,14 @@ from kg_sink.connection import GraphError, open_driver
 from kg_sink.diffing import diff_models, diff_times
 from kg_sink.exporting import canonical_export
 from kg_sink.history import as_time
+from kg_sink.merging import merge, undo
 from kg_sink.migrations import VERSION, pending, prepare
 from kg_sink.past_queries import about_then, entities_then, evidence_then, find_entity_then, step_then
-from kg_sink.queries import find_paths, run_query
+from kg_sink.queries import CHANGES, find_entity, find_paths, run_query
 from kg_sink.retracting import documents_meant, find_documents, retract
 from kg_sink.writing import write
 from tests.conftest import analysis
+from transforms.matching import Match
 from transforms.records import Analysis, Document, Relation, Structured
 from transforms.resolving import resolve
 from transforms.schema import load_schema
@@ -33,12 +35,14 @@ def empty(graph: server.Connection) -> server.Connection:
     return graph
 
 
-def put(connection: server.Connection, place: str, now: str, model: str = "m@1", uri: str = "a", **how: bool) -> None:
-    text = f"Ann Lee likes {place}."
-    found = analysis(text, [("Ann Lee", "Person"), (place, "Location")], (Relation(0, "RESIDENCE", 1, 0.8),))
+def put(
+    connection: server.Connection, place: str, now: str, model: str = "m@1", uri: str = "a", who: str = "Ann Lee"
+) -> None:
+    text = f"{who} likes {place}."
+    found = analysis(text, [(who, "Person"), (place, "Location")], (Relation(0, "RESIDENCE", 1, 0.8),))
     document = Document(Document.make_id(uri, text), uri, "txt", uri, "en", text)
     structured = state(resolve(_with(found, document, model)), SCHEMA)
-    _write(connection, structured, now, **how)
+    _write(connection, structured, now)
 
 
 def _with(found: Analysis, document: Document, model: str) -> Analysis:
@@ -143,6 +147,29 @@ def test_another_model_adds_and_replaces_only_when_asked(empty: server.Connectio
     assert run_query(empty, "MATCH (v:Evidence) RETURN DISTINCT v.model AS model") == [{"model": "m@2"}]
     with pytest.raises(GraphError, match="nothing in the graph is by the model 'm@1'"):
         diff_models(empty, "m@1", "m@2")
+
+
+def merged(connection: server.Connection, one: str, other: str, now: str) -> str:
+    """Merge one person into another, both by name; the id of what is merged."""
+    entity, into = (find_entity(connection, name)["id"] for name in (one, other))
+    merge(connection, [Match(entity, into, "Person", "test", 1.0)], now)
+    return str(entity)
+
+
+def test_a_merge_and_its_undoing_make_nothing_new(empty: server.Connection) -> None:
+    put(empty, "Rome", MONDAY)
+    put(empty, "Oslo", MONDAY, uri="b", who="Anne Lee")
+    put(empty, "Rome", TUESDAY, uri="c", who="Anne Lee")
+    ann = merged(empty, "Ann Lee", "Anne Lee", WEDNESDAY)
+
+    def created() -> list[list[str]]:
+        found = "MATCH (n) WHERE n:Entity OR n:Statement RETURN coalesce(n.name, n.relation) AS n, n.created AS at"
+        return sorted([row["n"], row["at"]] for row in run_query(empty, found))
+
+    assert created() == sorted([name, MONDAY] for name in ("Anne Lee", "Oslo", "Rome", "RESIDENCE", "RESIDENCE"))
+    undo(empty, ann)
+    assert run_query(empty, CHANGES.cypher, {"since": WEDNESDAY, "limit": 9}) == []
+    assert ["Ann Lee", MONDAY] in created()
 
 
 def test_evidence_says_when_it_was_seen(empty: server.Connection) -> None:
