@@ -48,7 +48,7 @@ RETURN count(*) AS made
 KNOWN_ENTITIES = """
 UNWIND $ids AS id
 MATCH (e:Entity {id: id})
-RETURN e.id AS id, elementId(e) AS node, e.name AS name,
+RETURN e.id AS id, elementId(e) AS node, labels(e) AS labels, e.name AS name,
        [e.type, e.register_id, e.value, e.number, e.unit] AS properties
 """
 KNOWN_STATEMENTS = """
@@ -104,16 +104,17 @@ MATCH (d:Document {{id: row.document}})
 CREATE (e)-[:MENTIONED_IN {{said: row.said, model: row.model, {_copied(_MENTION)}, {_SEEN}}}]->(d)
 RETURN count(*) AS made
 """
-# Of a document that was there before.
+# Of a document that was there before. Answers with the entities that it called otherwise.
 MENTIONS = """
 UNWIND $rows AS row
 MATCH (e:Entity {{id: row.entity}}) WHERE elementId(e) = row.node
 MATCH (d:Document {{id: row.document}})
 MERGE {pattern}
+WITH m, row, m.name AS before
 SET m += row.properties
 SET m.first_seen = coalesce(m.first_seen, $now)
 SET m.last_seen = CASE WHEN m.last_seen IS NULL OR m.last_seen < $now THEN $now ELSE m.last_seen END
-RETURN count(*) AS made
+RETURN count(*) AS made, collect(CASE WHEN before <> row.properties.name THEN row.entity END) AS renamed
 """
 
 STATEMENTS = """
@@ -184,8 +185,9 @@ def document_rows(documents: Iterable[Structured]) -> list[Row]:
 
 def entity_writes(
     documents: Iterable[Structured], schema: Schema, read: Read, aliases: Mapping[str, str] = _NONE
-) -> tuple[list[Write], dict[str, str]]:
-    """The round trips that write the entities of documents, and where those are (id → `node`) that the graph has.
+) -> tuple[list[Write], dict[str, str], dict[str, str]]:
+    """The round trips that write the entities of documents, where those are (id → `node`) that the graph has, and
+    which of these need another type first (id → type), since the register says so now (`retyping.retype`).
 
     Writes of new entities answer with where they are too, as pairs in `nodes`. The parameters are those of `writes`.
 
@@ -198,7 +200,8 @@ def entity_writes(
             row = _entity_row(entity, aliases.get(entity.id, entity.id))
             rows[row["id"]] = _both(rows.get(row["id"], row), row)
     known = {row["id"]: row for row in read(KNOWN_ENTITIES, sorted(rows))}
-    return _ordered(_entity_writes(rows, schema, known)), {key: row["node"] for key, row in known.items()}
+    nodes = {key: row["node"] for key, row in known.items()}
+    return _ordered(_entity_writes(rows, schema, known)), nodes, _retyped(rows, known)
 
 
 def writes(
@@ -285,10 +288,21 @@ def _entity_writes(rows: dict[str, Row], schema: Schema, known: dict[str, Row]) 
         kind = schema.entities[row["properties"]["type"]].name
         if key not in known:
             new[kind].append(row)
-        elif not _says(known[key], row):
+        elif not _says(known[key], row := _untyped(row)):
             changed.append(row)
     created = [Write(ENTITIES.format(type=kind), made) for kind, made in sorted(new.items())]
     return [*created, Write(PROPERTIES, changed)]
+
+
+def _retyped(rows: Mapping[str, Row], known: Mapping[str, Row]) -> dict[str, str]:
+    """Entities of the register that the graph has under another label: id → type."""
+    types = {key: row["properties"]["type"] for key, row in rows.items() if "register_id" in row["properties"]}
+    return {key: kind for key, kind in types.items() if key in known and kind not in known[key]["labels"]}
+
+
+def _untyped(row: Row) -> Row:
+    """An entity's row for one that is there: only the register changes its type, and `retyping` its label with it."""
+    return {**row, "properties": {name: value for name, value in row["properties"].items() if name != "type"}}
 
 
 def _says(known: Row, row: Row) -> bool:
@@ -313,9 +327,10 @@ def statement_writes(rows: Mapping[str, Row], read: Read, nodes: Mapping[str, st
 
 
 def _both(one: Row, other: Row) -> Row:
-    """Two documents' rows of one entity: the better of its names, the properties of both."""
+    """Two documents' rows of one entity: the better of its names, the properties of both, the register's before all."""
     name = min(one["name"], other["name"], key=name_order)
-    return {**other, "name": name, "properties": one["properties"] | other["properties"]}
+    less, more = sorted((one["properties"], other["properties"]), key=lambda found: "register_id" in found)
+    return {**other, "name": name, "properties": less | more}
 
 
 def _order(row: Row) -> str:

@@ -22,8 +22,9 @@ from kg_sink.history import present
 from kg_sink.merging import any_merged, current_ids, merged_into
 from kg_sink.messages import latest
 from kg_sink.model import DOCUMENTS, Row, Write, document_rows, entity_writes, writes
-from kg_sink.naming import rename
+from kg_sink.naming import rename, settle_names
 from kg_sink.retracting import retract_replaced, retract_unsaid
+from kg_sink.retyping import retype
 from kg_sink.round_trips import MetError, each, settled
 from kg_sink.server import Connection
 from transforms.counting import add_seconds
@@ -75,11 +76,13 @@ def write(
         # Whoever wrote these documents before us has committed: their rows were locked until then.
         known = {row["id"] for row in before if row["before"] is not None}
         read = partial(each, tx, name="ids")
-        steps, nodes = entity_writes(documents, schema, read, aliases)
+        steps, nodes, types = entity_writes(documents, schema, read, aliases)
+        nodes |= retype(tx, types)
         for step in steps:
             nodes |= {key: node for answer in _take(tx, step, now) for key, node in answer.get("nodes", ())}
-        for step in writes(documents, schema, read, nodes, known, aliases):
-            _take(tx, step, now)
+        steps = writes(documents, schema, read, nodes, known, aliases)
+        renamed = {key for step in steps for answer in _take(tx, step, now) for key in answer.get("renamed", ())}
+        settle_names(tx, renamed)
         if merges:
             rename(tx, merged_into(tx, {aliases.get(key, key) for key in ids}))
         retract_replaced(tx, [{"id": row["id"], "uri": row["properties"]["uri"]} for row in planned], now)

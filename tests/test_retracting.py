@@ -136,6 +136,52 @@ def test_a_statement_that_lost_its_ends_goes_with_its_document(empty: server.Con
     assert canonical_export(empty) == []
 
 
+def registered(found: Structured, old: str, **entry: str) -> Structured:
+    """As linked to a register of one entry, P-1, which is what the document calls `old`."""
+    entities = tuple(
+        replace(e, id="P-1", register_id="P-1", **entry) if e.name == old else e for e in found.resolved.entities
+    )
+    return state(replace(found.resolved, entities=entities), SCHEMA)
+
+
+def stated(uri: str) -> Structured:
+    text = f"Kari Halvorsen lives in Rome, as {uri} says."
+    found = analysis(text, [("Kari Halvorsen", "Person"), ("Rome", "Location")], (Relation(0, "RESIDENCE", 1, 0.9),))
+    document = Document(Document.make_id(uri, text), uri, "txt", uri, "en", text)
+    return state(resolve(replace(found, document=document)), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "corrected",
+    [{"name": "Kari Halvorsen"}, {"type": "Organisation"}, {"name": "Kari", "type": "Organisation"}],
+    ids=lambda entry: " and ".join(entry),
+)
+def test_a_corrected_register_is_what_the_graph_says(empty: server.Connection, corrected: dict[str, str]) -> None:
+    before = {"name": "Kari Anne Halvorsen Solberg", "type": "Person"}
+    clear(empty)
+    put(empty, *(registered(stated(uri), "Kari Halvorsen", **before) for uri in ("a", "b")))
+    last = [registered(stated(uri), "Kari Halvorsen", **(before | corrected)) for uri in ("a", "b")]
+    for found in last:
+        put(empty, found)
+    found_now = canonical_export(empty)
+    clear(empty)
+    put(empty, *last)
+    assert found_now == canonical_export(empty)
+
+
+def test_an_entity_of_another_type_keeps_what_other_documents_say(empty: server.Connection) -> None:
+    clear(empty)
+    one, other = (registered(stated(uri), "Kari Halvorsen", name="Kari") for uri in ("a", "b"))
+    put(empty, one, other)
+    before = canonical_export(empty)
+    put(empty, registered(stated("a"), "Kari Halvorsen", name="Kari", type="Organisation"))
+    retyped = [line.replace('"Person"', '"Organisation"') for line in before]
+    assert {line for line in canonical_export(empty) if '"b"' in line} == {line for line in retyped if '"b"' in line}
+    assert run_query(empty, "MATCH (e:Organisation)-[r]-() RETURN count(r) AS n") == [{"n": 4}]
+    put(empty, one)
+    assert canonical_export(empty) == before
+
+
 def test_a_reader_never_sees_half_a_document(empty: server.Connection) -> None:
     clear(empty)
     put(empty, made("a", 1))
