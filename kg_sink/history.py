@@ -2,7 +2,8 @@
 
 Evidence that is withdrawn or replaced becomes a `PastEvidence`, a mention a `PastMention`, each with the time from
 which (`first_seen`) and up to which (`until`, exclusive) it stood. They have no edges, so that the graph itself holds
-only what is so now. `as_of` queries read both.
+only what is so now. `as_of` queries read both. What the document said (`said_head`, `said_tail`; `said`) stays beside
+the entities that these are by the merges of today.
 """
 
 from __future__ import annotations
@@ -62,8 +63,9 @@ def keep_evidence(tx: ManagedTransaction, rows: Iterable[Row], until: str) -> No
         properties = own(row["properties"])
         if properties.get("first_seen", "") < until:
             key = f"{properties['id']}@{properties.get('first_seen', '')}"
+            said = {f"said_{end}": properties.get(end) for end in ("head", "tail")}
             around = {name: value for name, value in row.items() if name != "properties" and value is not None}
-            kept.append({"id": key, "properties": {**properties, **around, "id": key, "until": until}})
+            kept.append({"id": key, "properties": {**properties, **said, **around, "id": key, "until": until}})
     each(tx, _KEEP.format(label="PastEvidence"), kept)
 
 

@@ -52,6 +52,18 @@ MATCH (s)<-[:SUPPORTS]-(v:Evidence)
 RETURN v.id AS id, v.head AS said_head, v.tail AS said_tail, v.confidence AS confidence, s.id AS statement,
        v.first_seen AS first_seen, s.relation AS relation, h.id AS head, t.id AS tail
 """
+# Older history does not keep what the document said: what it was when it went is the best that there is.
+_PAST_EVIDENCE = tuple(
+    f"""
+    UNWIND $ids AS id
+    MATCH (p:PastEvidence {{{end}: id}})
+    RETURN p.id AS id, p.head AS head, p.relation AS relation, p.tail AS tail,
+           coalesce(p.said_head, p.head) AS said_head, coalesce(p.said_tail, p.tail) AS said_tail
+    """
+    for end in ("head", "tail")
+)
+_PAST_MENTIONS = "UNWIND $ids AS id MATCH (p:PastMention {entity: id}) RETURN p.id AS id, p.said AS said"
+_MOVE_PAST = "UNWIND $rows AS row MATCH (p:{label} {{id: row.id}}) SET p += row.properties"
 # A merge, or its undoing, is no news of what it moves.
 _BACKDATE = """
 UNWIND $rows AS row
@@ -163,8 +175,7 @@ def merge_in(tx: ManagedTransaction, one: Match, now: str) -> None:
     if one.entity not in current:
         row = {slot: getattr(one, slot) for slot in Match.__slots__} | {"name": known[0]["name"] if known else None}
         each(tx, _MAKE_ALIASES, [row], now=now)
-    if known:
-        _read_again(tx, one.entity, one.type, now)
+    _read_again(tx, one.entity, one.type, now)
 
 
 def undo_in(tx: ManagedTransaction, alias: str) -> None:
@@ -205,6 +216,7 @@ def _read_again(tx: ManagedTransaction, entity: str, kind: str, now: str) -> Non
     drop_mentions(tx, moved)
     _move_evidence(tx, evidence, current, now)
     settle_fully(tx, [entity, *targets])
+    _move_history(tx, entity)
 
 
 def _move_evidence(tx: ManagedTransaction, evidence: list[Row], current: dict[str, str], now: str) -> None:
@@ -236,3 +248,24 @@ def _backdate(tx: ManagedTransaction, label: str, moved: list[Row]) -> None:
     for row in moved:
         oldest[row["to"]] = min(row["first_seen"], oldest.get(row["to"], row["first_seen"]))
     each(tx, _BACKDATE.format(label=label), [{"id": key, "created": first} for key, first in sorted(oldest.items())])
+
+
+def _move_history(tx: ManagedTransaction, entity: str) -> None:
+    """The same for what hung on the entity once: entities have the merges of today at any time."""
+    evidence = {row["id"]: row for query in _PAST_EVIDENCE for row in each(tx, query, [entity], "ids")}
+    mentions = each(tx, _PAST_MENTIONS, [entity], "ids")
+    said = {row["said"] for row in mentions} | {row[n] for row in evidence.values() for n in ("said_head", "said_tail")}
+    current = {key: key for key in said} | current_ids(tx, said)
+    moved = []
+    for key, row in sorted(evidence.items()):
+        head, relation, tail = current[row["said_head"]], row["relation"], current[row["said_tail"]]
+        if (head, tail) != (row["head"], row["tail"]):
+            ends = {"head": head, "tail": tail, "said_head": row["said_head"], "said_tail": row["said_tail"]}
+            moved.append({"id": key, "properties": {**ends, "statement": Statement.make_id(head, relation, tail)}})
+    each(tx, _MOVE_PAST.format(label="PastEvidence"), moved)
+    moved = [
+        {"id": row["id"], "properties": {"entity": current[row["said"]]}}
+        for row in mentions
+        if current[row["said"]] != entity
+    ]
+    each(tx, _MOVE_PAST.format(label="PastMention"), moved)

@@ -1,6 +1,6 @@
 """Queries as of a time: the graph's evidence and mentions that stood then, and the history of what went since.
 
-Names are those that the entities go by today, merges included, except of what is gone.
+Entities are those of today, merges included, and go by today's names; one that is gone, by the best that it had.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from kg_sink.connection import GraphError
-from kg_sink.queries import find_entity, run_query
+from kg_sink.model import name_order
+from kg_sink.queries import NAMED, find_entity, run_query
+from kg_sink.round_trips import pieces
 from kg_sink.server import Connection
 
 Row = dict[str, Any]
@@ -52,7 +54,8 @@ _MENTIONS = (
 )
 _FIND = """
 MATCH (p:PastMention) WHERE p.first_seen <= $at AND p.until > $at
-  AND (p.entity = $text OR toLower(p.name) = toLower($text) OR any(s IN p.names WHERE toLower(s) = toLower($text)))
+  AND ($text IN [p.entity, p.said] OR toLower(p.name) = toLower($text)
+       OR any(s IN p.names WHERE toLower(s) = toLower($text)))
 RETURN p.entity AS id, p.type AS type, p.name AS name, count(p) AS documents ORDER BY documents DESC, id
 """
 
@@ -74,12 +77,14 @@ def find_entity_then(connection: Connection, text: str, at: str) -> Row:
 
 def entities_then(connection: Connection, at: str, kind: str | None = None, name: str | None = None) -> list[Row]:
     """Entities that documents mentioned at a time, those in most documents first."""
-    documents: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-    for query in _MENTIONS:
-        for row in run_query(connection, query, {"at": at}):
-            if kind in (None, row["type"], *(row["subtypes"] or ())) and (name or "").lower() in row["name"].lower():
-                documents[row["id"], row["type"], row["name"]].add(row["document"])
-    rows = [{"id": k[0], "type": k[1], "name": k[2], "documents": len(found)} for k, found in documents.items()]
+    live, past = (run_query(connection, query, {"at": at}) for query in _MENTIONS)
+    entities: dict[str, Row] = {}
+    documents: dict[str, set[str]] = defaultdict(set)
+    for row in (*live, *_as_today(connection, past, [("id", "type", "name")])):
+        if kind in (None, row["type"], *(row["subtypes"] or ())) and (name or "").lower() in row["name"].lower():
+            entities[row["id"]] = {slot: row[slot] for slot in ("id", "type", "name")}
+            documents[row["id"]].add(row["document"])
+    rows = [{**entity, "documents": len(documents[key])} for key, entity in entities.items()]
     return sorted(rows, key=lambda row: (-row["documents"], row["name"], row["id"]))
 
 
@@ -118,8 +123,24 @@ def stated(evidence: Sequence[Row]) -> list[Row]:
 
 
 def _read(connection: Connection, queries: Sequence[str], keys: Sequence[str], at: str) -> list[Row]:
-    found: dict[str, Row] = {}
-    for query in queries:
-        for row in run_query(connection, query, {"keys": list(keys), "at": at}):
-            found[row["id"]] = row
-    return sorted(found.values(), key=lambda row: (-row["confidence"], row["uri"], row["start"], row["id"]))
+    live, *past = (run_query(connection, query, {"keys": list(keys), "at": at}) for query in queries)
+    gone = list({row["id"]: row for rows in past for row in rows}.values())
+    ends = [(end, f"{end}_type", f"{end}_name") for end in ("head", "tail")]
+    found = [*live, *_as_today(connection, gone, ends)]
+    return sorted(found, key=lambda row: (-row["confidence"], row["uri"], row["start"], row["id"]))
+
+
+def _as_today(connection: Connection, rows: list[Row], slots: Sequence[tuple[str, str, str]]) -> list[Row]:
+    """Rows of history, with one type and name for each entity: `slots` are those of its id, its type and its name."""
+    names: dict[str, tuple[str, str]] = {}
+    for row in rows:
+        for key, kind, name in slots:
+            then = row[kind], row[name] or row[key]
+            names[row[key]] = min(then, names.get(row[key], then), key=lambda known: name_order(known[1]))
+    for piece in pieces(sorted(names)):
+        today = run_query(connection, NAMED.cypher, {"ids": piece})
+        names.update((row["id"], (row["type"], row["name"])) for row in today)
+    return [
+        row | {slot: value for key, *kept in slots for slot, value in zip(kept, names[row[key]], strict=True)}
+        for row in rows
+    ]

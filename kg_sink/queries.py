@@ -74,7 +74,7 @@ SPELLINGS = Ready(
            collect(DISTINCT spelling) AS spellings ORDER BY id
     """,
 )
-NAMED = Ready("named", "", "UNWIND $ids AS id MATCH (e:Entity {id: id}) RETURN id, e.name AS name")
+NAMED = Ready("named", "", "UNWIND $ids AS id MATCH (e:Entity {id: id}) RETURN id, e.type AS type, e.name AS name")
 RUNS = Ready(
     "runs",
     "The runs that brought something new, latest first.",

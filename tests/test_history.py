@@ -172,6 +172,56 @@ def test_a_merge_and_its_undoing_make_nothing_new(empty: server.Connection) -> N
     assert ["Ann Lee", MONDAY] in created()
 
 
+def test_what_is_gone_goes_by_the_names_of_today(empty: server.Connection) -> None:
+    put(empty, "Rome", MONDAY)
+    put(empty, "Rome", MONDAY, uri="b", who="ANN LEE")  # the better name, until it goes
+    retract(empty, [row["id"] for row in find_documents(empty, ["b"])], WEDNESDAY)
+    (person,) = entities_then(empty, TUESDAY, "Person")
+    assert (person["name"], person["documents"]) == ("Ann Lee", 2)
+    (stated,) = about_then(empty, TUESDAY, person["id"])
+    assert (stated["head"], stated["evidence"]) == ("Ann Lee", 2)
+    retract(empty, [row["id"] for row in find_documents(empty, ["a"])], WEDNESDAY)
+    (gone,) = entities_then(empty, TUESDAY, "Person")
+    assert (gone["name"], gone["documents"]) == ("ANN LEE", 2)
+
+
+def likes(connection: server.Connection, who: str, at: str) -> list[tuple[str, str, int]]:
+    found = about_then(connection, at, find_entity_then(connection, who, at)["id"])
+    return [(row["head"], row["tail"], row["evidence"]) for row in found]
+
+
+def test_a_merge_and_its_undoing_hold_for_what_is_gone(empty: server.Connection) -> None:
+    for uri, who in (("a", "Ann Lee"), ("b", "Ann Lee"), ("c", "Anne Lee"), ("d", "Ann Lee")):
+        put(empty, "Rome", MONDAY, uri=uri, who=who)
+    retract(empty, [row["id"] for row in find_documents(empty, ["a"])], TUESDAY)
+    ann = merged(empty, "Ann Lee", "Anne Lee", TUESDAY)
+    assert likes(empty, "Anne Lee", MONDAY) == [("Anne Lee", "Rome", 4)]
+    assert likes(empty, ann, MONDAY) == [("Anne Lee", "Rome", 4)]
+    (person,) = entities_then(empty, MONDAY, "Person")
+    assert (person["name"], person["documents"]) == ("Anne Lee", 4)
+    assert diff_times(empty, MONDAY, THURSDAY) == []
+    retract(empty, [row["id"] for row in find_documents(empty, ["b"])], WEDNESDAY)
+    undo(empty, ann)
+    assert likes(empty, "Anne Lee", MONDAY) == [("Anne Lee", "Rome", 1)]
+    assert likes(empty, "Ann Lee", MONDAY) == [("Ann Lee", "Rome", 3)]
+    assert {row["documents"] for row in entities_then(empty, MONDAY, "Person")} == {1, 3}
+    assert diff_times(empty, MONDAY, THURSDAY) == []
+
+
+def test_an_entity_that_went_before_it_was_merged_is_found_under_what_it_is_now(empty: server.Connection) -> None:
+    put(empty, "Rome", MONDAY)
+    put(empty, "Oslo", MONDAY, uri="b", who="Anne Lee")
+    ann = find_entity(empty, "Ann Lee")["id"]
+    retract(empty, [row["id"] for row in find_documents(empty, ["a"])], TUESDAY)
+    merge(empty, [Match(ann, find_entity(empty, "Anne Lee")["id"], "Person", "test", 1.0)], WEDNESDAY)
+    retract(empty, [row["id"] for row in find_documents(empty, ["b"])], WEDNESDAY)
+    for name in ("Ann Lee", "Anne Lee", ann):
+        assert {tail for _, tail, _ in likes(empty, name, MONDAY)} == {"Rome", "Oslo"}
+    assert likes(empty, "Anne Lee", MONDAY)[0][0] == "Anne Lee"
+    undo(empty, ann)
+    assert likes(empty, "Ann Lee", MONDAY) == [("Ann Lee", "Rome", 1)]
+
+
 def test_evidence_says_when_it_was_seen(empty: server.Connection) -> None:
     for now in (TUESDAY, MONDAY, WEDNESDAY, TUESDAY):
         put(empty, "Rome", now)
