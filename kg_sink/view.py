@@ -10,7 +10,7 @@ from kg_sink.connection import GraphError
 from kg_sink.queries import STEP, Row, run_query
 from kg_sink.server import Connection
 
-#: The whole graph, its best supported statements first; values are left out, since a date joins nothing.
+#: The whole graph, its best supported statements first, those about values among them.
 OVERVIEW = """
 MATCH (v:Evidence)-[:SUPPORTS]->(s:Statement)
 WITH s, count(v) AS evidence, max(v.confidence) AS confidence
