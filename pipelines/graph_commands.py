@@ -305,7 +305,7 @@ def retract(documents: tuple[str, ...], dry_run: bool, forget: bool, target: str
     from kg_sink.retracting import retract as take_out
 
     connection = connect(target)
-    uris = [text if "://" in text else os.path.abspath(text) for text in documents]
+    uris = [text.rstrip("/") if "://" in text else os.path.abspath(text) for text in documents]
     found = documents_meant(connection, uris, history=forget)
     names = sorted({row["uri"] for row in found})  # history has a row a version
     if dry_run:

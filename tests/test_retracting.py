@@ -227,5 +227,9 @@ def test_the_command_line_replaces_and_retracts(tmp_path: Path, schema: Schema) 
         assert ran.code == 0, ran.err
         assert "1 document" in ran.out
         assert run_query(connection, past) == [{"any": False}]
+        put(connection, made("gs://bucket/reports/a.txt", 1))
+        ran = tripleflow("retract", "gs://bucket/reports/", "--graph", "kg", cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        assert canonical_export(connection) == []
     finally:
         server.wipe(folder)
