@@ -104,17 +104,19 @@ MATCH (d:Document {{id: row.document}})
 CREATE (e)-[:MENTIONED_IN {{said: row.said, model: row.model, {_copied(_MENTION)}, {_SEEN}}}]->(d)
 RETURN count(*) AS made
 """
-# Of a document that was there before. Answers with the entities that it called otherwise.
+# Of a document that was there before. Answers with the entities that it called otherwise, or that the graph still calls
+# otherwise than the register, whose entries have one name in all documents.
 MENTIONS = """
 UNWIND $rows AS row
 MATCH (e:Entity {{id: row.entity}}) WHERE elementId(e) = row.node
 MATCH (d:Document {{id: row.document}})
 MERGE {pattern}
-WITH m, row, m.name AS before
+WITH m, row, m.name <> row.properties.name
+  OR (e.register_id IS NOT NULL AND row.said = row.entity AND e.name <> row.properties.name) AS otherwise
 SET m += row.properties
 SET m.first_seen = coalesce(m.first_seen, $now)
 SET m.last_seen = CASE WHEN m.last_seen IS NULL OR m.last_seen < $now THEN $now ELSE m.last_seen END
-RETURN count(*) AS made, collect(CASE WHEN before <> row.properties.name THEN row.entity END) AS renamed
+RETURN count(*) AS made, collect(CASE WHEN otherwise THEN row.entity END) AS renamed
 """
 
 STATEMENTS = """
