@@ -95,6 +95,7 @@ class Watch:
         return bool(changes.read or changes.gone)
 
     def _withdraw(self, changes: Changes) -> None:
+        self.job = self._connected(self.job)
         count = withdraw_sources(self.job.connection, changes.gone, present())
         self.watcher.done(Changes(gone=changes.gone))
         self.metrics.retracted.inc(count)

@@ -133,8 +133,11 @@ def test_a_killed_graph_server_is_started_again(place: Path) -> None:
         server.stop(place / "kg")
         (place / "in" / "a.txt").write_text(TEXT.format("Bergen"))
         watch.written("a.txt")
+        server.stop(place / "kg")
+        (place / "in" / "a.txt").unlink()
+        watch.wait_for("withdrawn")
         assert watch.stop() == 0
-    assert places(place) == {"Bergen"}
+    assert places(place) == set()
 
 
 def test_a_new_model_is_taken_and_a_broken_one_refused(place: Path) -> None:
