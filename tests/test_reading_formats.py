@@ -1,8 +1,7 @@
-"""PDF, Word, mail, images and tables: made here by real libraries, read back."""
+"""PDF, Word, images and tables: made here by real libraries, read back."""
 
 import json
 import zipfile
-from email.message import EmailMessage
 
 import docx
 import pyarrow as pa
@@ -11,10 +10,10 @@ from pyarrow import parquet
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen import canvas
 
-from tests.reading_files import make_mail, picture_of, read_all, read_one, write, write_pdf
-from transforms.reading import Limits, ReadError, read_blob
+from tests.reading_files import picture_of, read_all, read_one, write, write_pdf
+from transforms.reading import ReadError
 from transforms.reading.text import Line, join_lines, join_words
-from transforms.records import Blob, DeadLetter, Document
+from transforms.records import DeadLetter, Document
 
 # PDF
 
@@ -131,81 +130,6 @@ def test_docx_insertions_and_content_controls_are_read(tmp_path):
                 data = data.replace(b"</w:p>", b"</w:ins></w:p></w:sdtContent></w:sdt>", 1)
             target.writestr(member, data)
     assert read_one(changed).text == "Signed by Jane Doe."
-
-
-# Mail
-
-
-def test_mail_text_facts_and_attachments(tmp_path):
-    document, *blobs = read_all(write(tmp_path / "a.eml", make_mail().as_bytes()))
-    assert document.text.split("\n") == [
-        "From: Jürgen Weiß <jw@example.com>",
-        "To: Lee, Ann <ann@example.com>, bob@example.com",
-        "Cc: Ops Team <ops@example.com>",
-        "Date: Tuesday, 3 March 2026 14:05",
-        "Subject: Übernahme der Müller GmbH — Entwurf",
-        *("", "Dear all,", "", "the draft contract is attached for your review."),
-    ]
-    subject = "Übernahme der Müller GmbH — Entwurf"
-    assert (document.title, document.date, document.language) == (subject, "2026-03-03", "en")
-    said = [
-        (document.text[slice(*f.head)], f.relation, document.text[slice(*f.tail)], f.tail_type) for f in document.facts
-    ]
-    assert said == [
-        (subject, "SENT_BY", "Jürgen Weiß", "Person"),
-        (subject, "SENT_TO", "Lee, Ann", "Person"),
-        (subject, "SENT_TO", "bob@example.com", "Person"),
-        (subject, "SENT_TO", "Ops Team", "Person"),
-        (subject, "SENT_ON", "Tuesday, 3 March 2026 14:05", "Date"),
-    ]
-    names = ["draft.txt", "a_b_c.pdf", "draft (2).txt", "Forwarded offer.eml"]
-    assert [blob.uri for blob in blobs] == [f"{tmp_path}/a.eml#{name}" for name in names]
-    assert {(blob.parent, blob.depth) for blob in blobs} == {(document.id, 1)}
-    (draft,) = read_blob(blobs[0])
-    assert (draft.text.strip(), draft.parent) == ("Draft of the contract.", document.id)
-    (inner,) = read_blob(blobs[3])
-    assert (inner.title, inner.parent) == ("Forwarded offer", document.id)
-
-
-def test_mail_with_broken_headers_has_fewer_facts(tmp_path):
-    source = (
-        b"From: =?utf-8?q?J=C3=BCrgen?= <\r\nTo: undisclosed-recipients:;\r\nDate: soon\r\n"
-        b"Subject: =?nope?b?####?= plan\r\nContent-Type: text/plain; charset=nope\r\n\r\n"
-        b"Caf\xe9 at noon, says the plan.\r\n"
-    )
-    (document,) = read_all(write(tmp_path / "a.eml", source))
-    assert "Date: soon\n" in document.text
-    assert "Café at noon" in document.text
-    assert document.date is None
-    assert not {fact.relation for fact in document.facts} & {"SENT_ON", "SENT_TO"}
-
-
-def test_mail_without_subject_states_no_facts(tmp_path):
-    (document,) = read_all(write(tmp_path / "a.eml", b"From: ann@example.com\n\nHello there.\n"))
-    assert document.facts == ()
-    assert document.title == "Hello there."
-
-
-def test_mail_of_html_only(tmp_path):
-    mail = EmailMessage()
-    mail["From"], mail["Subject"] = "ann@example.com", "Hi"
-    rows = (
-        "<table><tr><td><p>Dear Bob,</p><p>yes.</p></td></tr></table><table><tr><td>Oslo</td><td>12</td></tr></table>"
-    )
-    mail.set_content(rows, subtype="html")
-    (document,) = read_all(write(tmp_path / "a.eml", mail.as_bytes()))
-    assert document.text.split("\n")[3:] == ["Dear Bob,", "yes.", "Oslo | 12"]
-
-
-def test_too_many_attachments_and_too_deep_ones(tmp_path):
-    document, blob, *letters = read_all(
-        write(tmp_path / "a.eml", make_mail().as_bytes()), limits=Limits(max_attachments=1)
-    )
-    assert isinstance(document, Document)
-    assert isinstance(blob, Blob)
-    assert [letter.replay for letter in letters] == [{"input": f"{tmp_path}/a.eml"}]
-    with pytest.raises(ReadError, match="4 mails deep"):
-        list(read_blob(Blob("a.eml#b.txt", b"text", depth=4)))
 
 
 # Images

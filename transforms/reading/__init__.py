@@ -96,9 +96,9 @@ def read_blob(
 ) -> Iterator[Document | Blob | DeadLetter]:
     """Read one file.
 
-    Yields its `Document`; for a mail also a `Blob` per attachment (`uri` is the mail's and "#" and a unique name); for
-    JSONL and Parquet, whose text is in `text_column`, a `Document` per row (a second row of one id becomes "id (2)")
-    and a `DeadLetter` per row that is bad.
+    Yields its `Document`; for a mail also a `Blob` per attachment (`uri` is the mail's and "#" and a unique name), and
+    a `DeadLetter` per part of its body that cannot be read; for JSONL and Parquet, whose text is in `text_column`, a
+    `Document` per row (a second row of one id becomes "id (2)") and a `DeadLetter` per row that is bad.
 
     Raises:
         ReadError: the file as a whole cannot be read. No other exception comes out of a parser.
@@ -253,7 +253,11 @@ def _read_mail(blob: Blob, limits: Limits) -> Iterator[Document | Blob | DeadLet
     document = build(blob, "eml", content, limits)
     yield document
     for name, data in attachments[: limits.max_attachments]:
-        yield Blob(f"{blob.uri}#{name}", data, document.id, blob.depth + 1)
+        uri = f"{blob.uri}#{name}"
+        if isinstance(data, ReadError):
+            yield DeadLetter.of(uri, "read", ReadError(f"{uri}: {data}"), blob.source)
+        else:
+            yield Blob(uri, data, document.id, blob.depth + 1)
     if len(attachments) > limits.max_attachments:
         uri = f"{blob.uri}#attachments"
         error = ReadError(

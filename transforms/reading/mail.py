@@ -25,10 +25,11 @@ _MONTHS = (
 Span = tuple[int, int]
 
 
-def read_mail(content: bytes, limits: Limits) -> tuple[Content, list[tuple[str, bytes]]]:
+def read_mail(content: bytes, limits: Limits) -> tuple[Content, list[tuple[str, bytes | ReadError]]]:
     """Read a mail: its content, and the name (unique, without "/" and "#") and bytes of each attachment.
 
-    A header that is missing or broken is left out, and so are the facts that it would have stated.
+    A header that is missing or broken is left out, and so are the facts that it would have stated. So is a part of
+    the body that cannot be read: the error stands for its bytes.
 
     Raises:
         ReadError: it has no mail headers.
@@ -147,7 +148,7 @@ class _Body:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.texts: list[str] = []
-        self.files: list[tuple[str, bytes]] = []
+        self.files: list[tuple[str, bytes | ReadError]] = []
 
     def take(self, part: Message, wanted: bool = True) -> None:
         """Take in a part. If it is not `wanted`, only its attachments."""
@@ -161,9 +162,15 @@ class _Body:
                 self.take(child, wanted and (best is None or child is best))
         elif type_.startswith("text/") and part.get_content_disposition() != "attachment" and not part.get_filename():
             if wanted:
-                self.texts.append(_text(part, self.limits))
+                self._take_text(part)
         elif type_ not in _SIGNATURES:
             self._take_file(part)
+
+    def _take_text(self, part: Message) -> None:
+        try:
+            self.texts.append(_text(part, self.limits))
+        except ReadError as error:  # no reason to lose the headers and the attachments
+            self.files.append(("body", error))
 
     def _take_mail(self, part: Message) -> None:
         inner = part.get_payload()
@@ -200,9 +207,9 @@ def _text(part: Message, limits: Limits) -> str:
     return visible_text(text, limits) if part.get_content_subtype() in ("html", "xhtml") else text
 
 
-def _named(files: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+def _named(files: list[tuple[str, bytes | ReadError]]) -> list[tuple[str, bytes | ReadError]]:
     """The attachments under unique names that are safe in a URI's fragment."""
-    named: dict[str, bytes] = {}
+    named: dict[str, bytes | ReadError] = {}
     for number, (name, data) in enumerate(files, 1):
         safe = re.sub(r"[/\\#\x00-\x1f\x7f]", "_", one_line(name, 200)) or f"attachment-{number}"
         stem, dot, extension = safe.rpartition(".") if "." in safe else (safe, "", "")

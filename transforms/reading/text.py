@@ -56,8 +56,10 @@ def decode(content: bytes, declared: str | None = None) -> str:
     for mark, codec in _MARKS:
         if content.startswith(mark):
             return _decode_marked(content, codec)
-    _check_bytes(content)
-    for codec in filter(None, (_codec(declared), "utf-8")):
+    stated = _codec(declared)
+    if not (stated or "").startswith(("utf-16", "utf-32")):
+        _check_bytes(content)
+    for codec in filter(None, (stated, "utf-8")):
         try:
             return _check_text(content.decode(codec))
         except (LookupError, UnicodeError):  # a wrong declaration is common, and no reason to give up
