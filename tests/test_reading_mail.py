@@ -107,3 +107,10 @@ def test_a_body_in_utf_16_is_read_as_it_says(tmp_path):
     part = head + base64.encodebytes("Nordhavn was sold in May.".encode("utf-16le"))
     (document,) = read_all(write(tmp_path / "a.eml", mail_of(part)))
     assert document.text.endswith("\n\nNordhavn was sold in May.")
+
+
+def test_of_html_and_an_invitation_the_html_is_the_body(tmp_path):
+    page = b"Content-Type: text/html; charset=utf-8\r\n\r\n<p>Nordhavn was sold to Contoso.</p>\r\n"
+    invitation = b"Content-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"
+    (document,) = read_all(write(tmp_path / "a.eml", mail_of(page, invitation, kind=b"alternative")))
+    assert document.text.endswith("\n\nNordhavn was sold to Contoso.")

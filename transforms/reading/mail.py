@@ -9,6 +9,7 @@ from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
+from itertools import chain
 
 from transforms.reading import Content, Limits, ReadError, one_line
 from transforms.reading.text import decode
@@ -187,11 +188,11 @@ class _Body:
 
 
 def _best(parts: list[Message]) -> Message | None:
-    """Of alternatives the plain text if there is any in it, else the last, which is the richest."""
-    for part in parts:
-        if any(_is_plain(leaf) for leaf in part.walk()):
-            return part
-    return parts[-1] if parts else None
+    """Of alternatives the plain text if there is any in it, else the last HTML, else the last that is no invitation."""
+    plain = (part for part in parts if any(_is_plain(leaf) for leaf in part.walk()))
+    rich = (part for part in reversed(parts) if any(leaf.get_content_type() == "text/html" for leaf in part.walk()))
+    other = (part for part in reversed(parts) if part.get_content_type() != "text/calendar")
+    return next(chain(plain, rich, other, parts), None)
 
 
 def _is_plain(part: Message) -> bool:
