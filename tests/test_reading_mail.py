@@ -114,3 +114,22 @@ def test_of_html_and_an_invitation_the_html_is_the_body(tmp_path):
     invitation = b"Content-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"
     (document,) = read_all(write(tmp_path / "a.eml", mail_of(page, invitation, kind=b"alternative")))
     assert document.text.endswith("\n\nNordhavn was sold to Contoso.")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_headers_may_hold_letters_as_they_are(tmp_path, encoding):
+    head = "From: Jürgen Weiß <jw@x.de>\nTo: Jörg Müller <a@x.de>\nSubject: Übernahme der Müller GmbH\n"
+    inner = head.replace("Übernahme", "Prüfung").encode(encoding) + b"\nHello.\n"
+    attached = b"Content-Type: message/rfc822\r\n\r\n" + inner
+    document, blob = read_all(write(tmp_path / "a.eml", mail_of(attached, head=head.encode(encoding))))
+    assert document.text.strip() == head.strip()
+    assert blob.uri.endswith("#Prüfung der Müller GmbH.eml")
+    (within,) = read_blob(blob)
+    assert "From: Jürgen Weiß <jw@x.de>\n" in within.text
+
+
+def test_headers_in_no_encoding_cost_no_mail(tmp_path):
+    source = b"From: J\xc3\xbcrgen \x81\x8d\x8f\x90\x9d\xff <jw@x.de>\nSubject: The sale\n\nIt is sold.\n"
+    (document,) = read_all(write(tmp_path / "a.eml", source))
+    assert "<jw@x.de>\n" in document.text
+    assert document.title == "The sale"

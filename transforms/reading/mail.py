@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from email import message_from_bytes, policy
+from email import message_from_bytes
 from email.message import Message
+from email.policy import EmailPolicy
 from email.utils import getaddresses, parsedate_to_datetime
 from itertools import chain
 
@@ -35,7 +36,7 @@ def read_mail(content: bytes, limits: Limits) -> tuple[Content, list[tuple[str, 
     Raises:
         ReadError: it has no mail headers.
     """
-    mail = message_from_bytes(content, policy=policy.default)
+    mail = message_from_bytes(content, policy=_Policy(utf8=True))
     if not _HEADERS.intersection(name.lower() for name in mail.keys()):  # noqa: SIM118 - a message is no mapping
         raise ReadError("has no mail headers (From, To, Date, Subject …): it is no mail, or its head was cut off")
     head = _Head()
@@ -46,6 +47,20 @@ def read_mail(content: bytes, limits: Limits) -> tuple[Content, list[tuple[str, 
     text = head.text + "\n".join(part.strip("\n") for part in body.texts if part.strip())
     subject = head.text[slice(*head.subject)] if head.subject else ""
     return Content(text, subject, date, facts=tuple(head.facts()), body=len(head.text)), _named(body.files)
+
+
+class _Policy(EmailPolicy):
+    """Headers in bytes beyond ASCII are in UTF-8, or in what a text would be taken to be in."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        if value.isascii():
+            return name, value
+        raw = value.encode("ascii", "surrogateescape")
+        try:
+            return name, decode(raw)
+        except ReadError:
+            return name, raw.decode(errors="replace")
 
 
 @dataclass
