@@ -133,3 +133,19 @@ def test_headers_in_no_encoding_cost_no_mail(tmp_path):
     (document,) = read_all(write(tmp_path / "a.eml", source))
     assert "<jw@x.de>\n" in document.text
     assert document.title == "The sale"
+
+
+@pytest.mark.parametrize(
+    ("stated", "shown"),
+    [
+        ("Bob Ray <b@x.com>; Ann Lee <a@x.com>;c@x.com;", "Bob Ray <b@x.com>, Ann Lee <a@x.com>, c@x.com"),
+        ('"Ray; Bob" <b@x.com>; a@x.com', "Ray; Bob <b@x.com>, a@x.com"),
+        ("Team: a@x.com, Bob Ray <b@x.com>;", "a@x.com, Bob Ray <b@x.com>"),
+        ("a@x.com, Bob Ray <b@x.com>", "a@x.com, Bob Ray <b@x.com>"),
+        ("Lee, Ann <a@x.com>, d@x.com; Ray, Bob <b@x.com>", "Lee, Ann <a@x.com>, d@x.com, Ray, Bob <b@x.com>"),
+    ],
+)
+def test_people_of_a_header_may_stand_between_semicolons(tmp_path, stated, shown):
+    source = f"From: e@x.com\nTo: {stated}\nSubject: The sale\n\nIt is sold.\n"
+    (document,) = read_all(write(tmp_path / "a.eml", source))
+    assert f"To: {shown}\n" in document.text

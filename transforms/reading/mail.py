@@ -18,6 +18,10 @@ from transforms.records import Fact
 
 _HEADERS = frozenset(("from", "to", "cc", "bcc", "sender", "reply-to", "date", "subject", "message-id", "received"))
 _SIGNATURES = frozenset(("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"))
+_PEOPLE = frozenset(("from", "to", "cc"))
+_SEMICOLON = re.compile(r'("(?:[^"\\]|\\.)*")|;')
+#: "Lee, Ann <ann@x.com>"
+_BARE_COMMA = re.compile(r'(?<![^,;:])\s*([^\s",;:<>@][^",;:<>@]*,[^",;:<>@]*[^\s",;:<>@])\s*<')
 _DECORATION = 16_384  # bytes; smaller pictures within the body are logos and tracking pixels
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
@@ -50,17 +54,26 @@ def read_mail(content: bytes, limits: Limits) -> tuple[Content, list[tuple[str, 
 
 
 class _Policy(EmailPolicy):
-    """Headers in bytes beyond ASCII are in UTF-8, or in what a text would be taken to be in."""
+    """Headers as they are met: with bytes beyond ASCII, and with people as Outlook lists them."""
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
-        if value.isascii():
-            return name, value
-        raw = value.encode("ascii", "surrogateescape")
-        try:
-            return name, decode(raw)
-        except ReadError:
-            return name, raw.decode(errors="replace")
+        value = value if value.isascii() else _decode_raw(value.encode("ascii", "surrogateescape"))
+        return name, _separated(value) if name.lower() in _PEOPLE else value
+
+
+def _decode_raw(value: bytes) -> str:
+    try:
+        return decode(value)
+    except ReadError:
+        return value.decode(errors="replace")
+
+
+def _separated(people: str) -> str:
+    """The people of a header as the standard writes them: with commas between, and none in names without quotes."""
+    people = _BARE_COMMA.sub(r'"\1" <', people)
+    # A semicolon within quotes is part of a name, and after a colon the end of a group.
+    return people if ":" in people else _SEMICOLON.sub(lambda found: found[1] or ",", people)
 
 
 @dataclass
