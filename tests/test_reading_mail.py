@@ -21,7 +21,7 @@ def test_mail_text_facts_and_attachments(tmp_path):
     document, *blobs = read_all(write(tmp_path / "a.eml", make_mail().as_bytes()))
     assert document.text.split("\n") == [
         "From: Jürgen Weiß <jw@example.com>",
-        "To: Lee, Ann <ann@example.com>, bob@example.com",
+        "To: Ann Lee <ann@example.com>, bob@example.com",
         "Cc: Ops Team <ops@example.com>",
         "Date: Tuesday, 3 March 2026 14:05",
         "Subject: Übernahme der Müller GmbH — Entwurf",
@@ -34,7 +34,7 @@ def test_mail_text_facts_and_attachments(tmp_path):
     ]
     assert said == [
         (subject, "SENT_BY", "Jürgen Weiß", "Person"),
-        (subject, "SENT_TO", "Lee, Ann", "Person"),
+        (subject, "SENT_TO", "Ann Lee", "Person"),
         (subject, "SENT_TO", "bob@example.com", "Person"),
         (subject, "SENT_TO", "Ops Team", "Person"),
         (subject, "SENT_ON", "Tuesday, 3 March 2026 14:05", "Date"),
@@ -142,10 +142,29 @@ def test_headers_in_no_encoding_cost_no_mail(tmp_path):
         ('"Ray; Bob" <b@x.com>; a@x.com', "Ray; Bob <b@x.com>, a@x.com"),
         ("Team: a@x.com, Bob Ray <b@x.com>;", "a@x.com, Bob Ray <b@x.com>"),
         ("a@x.com, Bob Ray <b@x.com>", "a@x.com, Bob Ray <b@x.com>"),
-        ("Lee, Ann <a@x.com>, d@x.com; Ray, Bob <b@x.com>", "Lee, Ann <a@x.com>, d@x.com, Ray, Bob <b@x.com>"),
+        ("Lee, Ann <a@x.com>, d@x.com; Ray, Bob <b@x.com>", "Ann Lee <a@x.com>, d@x.com, Bob Ray <b@x.com>"),
     ],
 )
 def test_people_of_a_header_may_stand_between_semicolons(tmp_path, stated, shown):
     source = f"From: e@x.com\nTo: {stated}\nSubject: The sale\n\nIt is sold.\n"
     (document,) = read_all(write(tmp_path / "a.eml", source))
     assert f"To: {shown}\n" in document.text
+
+
+@pytest.mark.parametrize(
+    ("stated", "shown"),
+    [
+        ("Halvorsen, Kari", "Kari Halvorsen"),
+        ("van der Berg, Anne-Marie J.", "Anne-Marie J. van der Berg"),
+        ("O’Neil, Ann (Legal)", "Ann O’Neil (Legal)"),
+        ("Weiß, Dr. Jürgen", "Dr. Jürgen Weiß"),
+        *(
+            (name, name)
+            for name in ("Acme, Inc.", "Smith, Jr.", "Smith, Ph.D.", "Weiß, Dr.", "Lee, Ann, Legal", "Pumps, 24")
+        ),
+    ],
+)
+def test_family_names_stand_last(tmp_path, stated, shown):
+    source = f'From: "{stated}" <a@x.com>\nSubject: The sale\n\nIt is sold.\n'
+    (document,) = read_all(write(tmp_path / "a.eml", source))
+    assert document.text.startswith(f"From: {shown} <a@x.com>\n")

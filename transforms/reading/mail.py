@@ -12,6 +12,8 @@ from email.policy import EmailPolicy
 from email.utils import getaddresses, parsedate_to_datetime
 from itertools import chain
 
+from transforms.names import TITLES
+from transforms.patterns import company_end
 from transforms.reading import Content, Limits, ReadError, one_line
 from transforms.reading.text import decode
 from transforms.records import Fact
@@ -22,6 +24,11 @@ _PEOPLE = frozenset(("from", "to", "cc"))
 _SEMICOLON = re.compile(r'("(?:[^"\\]|\\.)*")|;')
 #: "Lee, Ann <ann@x.com>"
 _BARE_COMMA = re.compile(r'(?<![^,;:])\s*([^\s",;:<>@][^",;:<>@]*,[^",;:<>@]*[^\s",;:<>@])\s*<')
+_LAST_FIRST = re.compile(r"([^,()]+), ([^,()]+?)( \(.*\))?")
+_NAME_WORDS = 3  # given names, or family names with what belongs to them; more are no name
+_BEHIND_NAMES = frozenset(
+    ("jr", "sr", "ii", "iii", "iv", "esq", "phd", "md", "dds", "mba", "cpa", "msc", "bsc", "llm", "rn")
+)
 _DECORATION = 16_384  # bytes; smaller pictures within the body are logos and tracking pixels
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
@@ -155,8 +162,31 @@ def _addresses(mail: Message, name: str) -> list[tuple[str, str]]:
     except Exception:  # as above
         parsed = []
     people = parsed or getaddresses([_header(mail, name)])
-    cleaned = [(one_line(display).strip("\"' "), one_line(address, 320)) for display, address in people]
+    cleaned = [(_first_last(one_line(display).strip("\"' ")), one_line(address, 320)) for display, address in people]
     return [(display, "" if address == "<>" else address) for display, address in cleaned if display or "@" in address]
+
+
+def _first_last(display: str) -> str:
+    """ "Lee, Ann" as "Ann Lee", as texts have it. "Acme, Inc." and "Smith, Jr." are no such names."""
+    found = _LAST_FIRST.fullmatch(display)
+    if found is None or _is_company(display) or not (_is_name(found[1]) and _is_name(found[2])):
+        return display
+    return f"{found[2]} {found[1]}{found[3] or ''}"
+
+
+def _is_name(part: str) -> bool:
+    words = part.split()
+    letters = [re.sub(r"['’.-]", "", word) for word in words]
+    return (
+        0 < len(words) <= _NAME_WORDS
+        and all(map(str.isalpha, letters))
+        and letters[-1][0].isupper()  # of "van der Berg", the last
+        and letters[-1].casefold() not in _BEHIND_NAMES | TITLES
+    )
+
+
+def _is_company(display: str) -> bool:
+    return company_end(display, 0, len(display.rstrip("."))) is not None
 
 
 def _parse_date(stated: str) -> datetime | None:
