@@ -168,3 +168,25 @@ def test_family_names_stand_last(tmp_path, stated, shown):
     source = f'From: "{stated}" <a@x.com>\nSubject: The sale\n\nIt is sold.\n'
     (document,) = read_all(write(tmp_path / "a.eml", source))
     assert document.text.startswith(f"From: {shown} <a@x.com>\n")
+
+
+@pytest.mark.parametrize(
+    ("stated", "type_"),
+    [
+        ("Contoso Ltd <info@contoso.com>", "Organisation"),
+        ('"Acme, Inc." <a@x.com>', "Organisation"),
+        ("Nordhavn Shipping AS <kari@nordhavn.no>", "Organisation"),
+        ("no-reply@dnb.no", "Organisation"),
+        ("Kari Halvorsen <noreply@github.com>", "Person"),
+        ('"Kari Halvorsen, Contoso Ltd" <kari@contoso.com>', "Person"),
+        ("Kari Halvorsen (Contoso Ltd) <kari@contoso.com>", "Person"),
+        ("Kari Halvorsen - Contoso Ltd <kari@contoso.com>", "Person"),
+        ("Ops Team <ops@contoso.com>", "Person"),
+        ("kari@contoso.com", "Person"),
+    ],
+)
+def test_a_company_that_writes_is_an_organisation(tmp_path, schema, stated, type_):
+    source = f"From: {stated}\nTo: {stated}\nSubject: The sale\n\nIt is sold.\n"
+    (document,) = read_all(write(tmp_path / "a.eml", source))
+    assert [(fact.relation, fact.tail_type) for fact in document.facts] == [("SENT_BY", type_), ("SENT_TO", type_)]
+    assert all(schema.allows(fact.relation, fact.head_type, fact.tail_type) for fact in document.facts)

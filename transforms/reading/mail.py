@@ -29,6 +29,13 @@ _NAME_WORDS = 3  # given names, or family names with what belongs to them; more 
 _BEHIND_NAMES = frozenset(
     ("jr", "sr", "ii", "iii", "iv", "esq", "phd", "md", "dds", "mba", "cpa", "msc", "bsc", "llm", "rn")
 )
+#: "Kari Halvorsen, Contoso Ltd" and "Kari Halvorsen at Contoso Ltd" are people.
+_OF_COMPANY = re.compile(r",\s\S+\s|\s(?:[-–—|/@]|at|from|via)\s")
+#: Addresses that no one person has.
+_ROLE = re.compile(
+    "noreply|donotreply|info|post|mail|office|contact|sales|support|service|helpdesk|admin|invoices?|billing|accounts|"
+    "orders|hr|jobs|press|marketing|newsletter|notifications?|alerts|postmaster|webmaster|mailerdaemon"
+)
 _DECORATION = 16_384  # bytes; smaller pictures within the body are logos and tracking pixels
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
@@ -102,9 +109,9 @@ class _Head:
         if self.subject is None:
             return
         for span in self.sender:
-            yield Fact(self.subject, "Message", "SENT_BY", span, "Person")
+            yield Fact(self.subject, "Message", "SENT_BY", span, _kind(self.text[slice(*span)]))
         for span in self.recipients:
-            yield Fact(self.subject, "Message", "SENT_TO", span, "Person")
+            yield Fact(self.subject, "Message", "SENT_TO", span, _kind(self.text[slice(*span)]))
         if self.date is not None:
             yield Fact(self.subject, "Message", "SENT_ON", self.date, "Date")
 
@@ -187,6 +194,13 @@ def _is_name(part: str) -> bool:
 
 def _is_company(display: str) -> bool:
     return company_end(display, 0, len(display.rstrip("."))) is not None
+
+
+def _kind(name: str) -> str:
+    """The type of who sends or gets a mail, by the name or, where there is none, the address."""
+    local, at, _ = name.partition("@")
+    role = at and _ROLE.fullmatch(re.sub(r"[-._]|\+.*", "", local.casefold()))
+    return "Organisation" if role or (_is_company(name) and not _OF_COMPANY.search(name)) else "Person"
 
 
 def _parse_date(stated: str) -> datetime | None:
