@@ -6,6 +6,9 @@ import zipfile
 import docx
 import pyarrow as pa
 import pytest
+from docx.opc.packuri import PackURI
+from docx.opc.part import Part
+from docx.oxml import parse_xml
 from pyarrow import parquet
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen import canvas
@@ -130,6 +133,61 @@ def test_docx_insertions_and_content_controls_are_read(tmp_path):
                 data = data.replace(b"</w:p>", b"</w:ins></w:p></w:sdtContent></w:sdt>", 1)
             target.writestr(member, data)
     assert read_one(changed).text == "Signed by Jane Doe."
+
+
+NAMESPACES = (
+    'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:v="urn:schemas-microsoft-com:vml" '
+    'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006" '
+    'xmlns:wps="http://schemas.microsoft.com/office/word/2010/wordprocessingShape"'
+)
+
+
+def put(paragraph, name, inner, attributes=""):
+    """Append an element of Word's to a paragraph."""
+    paragraph._p.append(parse_xml(f"<w:{name} {NAMESPACES} {attributes}>{inner}</w:{name}>"))
+
+
+def test_docx_fields_and_directed_text_are_read(tmp_path):
+    word = docx.Document()
+    paragraph = word.add_paragraph("The Seller is ")
+    put(paragraph, "fldSimple", "<w:r><w:t>Nordhavn Shipping AS</w:t></w:r>", 'w:instr=" DOCPROPERTY Company "')
+    put(paragraph, "bdo", "<w:r><w:t> of </w:t></w:r>", 'w:val="ltr"')
+    put(paragraph, "dir", "<w:r><w:t>Bergen.</w:t></w:r>", 'w:val="ltr"')
+    word.save(tmp_path / "a.docx")
+    assert read_one(tmp_path / "a.docx").text == "The Seller is Nordhavn Shipping AS of Bergen."
+
+
+def test_docx_text_boxes_are_read_once_behind_their_paragraph(tmp_path):
+    def box(text):
+        return f"<w:txbxContent><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:txbxContent>"
+
+    word = docx.Document()
+    paragraph = word.add_paragraph("Dear Ms Lee,")
+    put(paragraph, "r", f"<w:pict><v:shape><v:textbox>{box('Contoso Ltd')}</v:textbox></v:shape></w:pict>")
+    drawn = f"<w:drawing><wps:wsp><wps:txbx>{box('5 Garland Court, Leeds')}</wps:txbx></wps:wsp></w:drawing>"
+    old = f"<w:pict>{box('5 Garland Court, Leeds')}</w:pict>"
+    choice = f'<mc:Choice Requires="wps">{drawn}</mc:Choice><mc:Fallback>{old}</mc:Fallback>'
+    put(paragraph, "r", f"<mc:AlternateContent>{choice}</mc:AlternateContent>")
+    word.add_paragraph("here is the offer.")
+    word.save(tmp_path / "a.docx")
+    lines = ["Dear Ms Lee,", "Contoso Ltd", "5 Garland Court, Leeds", "here is the offer."]
+    assert read_one(tmp_path / "a.docx").text.split("\n") == lines
+
+
+def test_docx_notes_are_read_behind_the_body(tmp_path):
+    word = docx.Document()
+    word.sections[0].footer.paragraphs[0].text = "Page 1"
+    word.add_paragraph("The Seller owns all shares.")
+    for kind, text in (("footnote", "Contoso Ltd holds 40 per cent."), ("endnote", "Signed in Bergen.")):
+        note = f'<w:{kind} w:id="2"><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:{kind}>'
+        xml = f'<w:{kind}s {NAMESPACES}><w:{kind} w:type="separator" w:id="-1"><w:p/></w:{kind}>{note}</w:{kind}s>'
+        type_ = f"application/vnd.openxmlformats-officedocument.wordprocessingml.{kind}s+xml"
+        part = Part(PackURI(f"/word/{kind}s.xml"), type_, xml.encode(), word.part.package)
+        relation = f"http://schemas.openxmlformats.org/officeDocument/2006/relationships/{kind}s"
+        word.part.relate_to(part, relation)
+    word.save(tmp_path / "a.docx")
+    lines = ["The Seller owns all shares.", "Contoso Ltd holds 40 per cent.", "Signed in Bergen.", "Page 1"]
+    assert read_one(tmp_path / "a.docx").text.split("\n") == lines
 
 
 # Images

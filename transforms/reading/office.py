@@ -11,13 +11,17 @@ from typing import Any
 from transforms.reading import Content, Limits, ReadError
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-# Wrappers that python-docx does not look into: content controls, tracked insertions and moves, smart tags.
-_WRAPPERS = tuple(_W + name for name in ("sdt", "ins", "moveTo", "smartTag", "customXml"))
+_MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
+# Wrappers that python-docx does not look into: content controls, tracked insertions and moves, smart tags, fields
+# such as a merged name, and text of a set direction.
+_WRAPPERS = tuple(_W + name for name in ("sdt", "ins", "moveTo", "smartTag", "customXml", "fldSimple", "bdo", "dir"))
 _CHUNK = 1 << 16  # bytes
 
 
 def read_docx(content: bytes, limits: Limits) -> Content:
-    """Read a Word document: headers, then the body in order with a line per table row, then footers.
+    """Read a Word document: headers, the body in order with a line per table row, footnotes and endnotes, footers.
+
+    What a text box holds comes after the paragraph that it is anchored in.
 
     Raises:
         ReadError: it is no Word document, truncated, damaged, encrypted or over a limit when unpacked.
@@ -31,7 +35,7 @@ def read_docx(content: bytes, limits: Limits) -> Content:
     headers, footers = _margins(document)
     before = "".join(f"{line}\n" for line in headers)
     title = document.core_properties.title or _heading(document) or next((line for line in body if line.strip()), "")
-    return Content(before + "\n".join([*body, *footers]), title.strip(), body=len(before))
+    return Content(before + "\n".join([*body, *_notes(document), *footers]), title.strip(), body=len(before))
 
 
 def check_archive(content: bytes, limits: Limits) -> None:
@@ -92,6 +96,26 @@ def _unwrap(root: Any) -> None:
         for child in list(inner if inner is not None else ()):
             wrapper.addprevious(child)
         parent.remove(wrapper)
+    # From the last to the first, so that boxes of one paragraph keep their order, and one within another goes with it.
+    for box in reversed(list(root.iter(_W + "txbxContent"))):
+        anchor = next(box.iterancestors(_W + "p"), None)
+        # What stands there for older readers says the same once more.
+        if anchor is not None and next(box.iterancestors(_MC + "Fallback"), None) is None:
+            for child in reversed(box):
+                anchor.addnext(child)
+
+
+def _notes(document: Any) -> Iterator[str]:
+    """The paragraphs of the footnotes and the endnotes."""
+    from docx.oxml.parser import parse_xml
+    from docx.text.paragraph import Paragraph
+
+    for related in document.part.rels.values():
+        if related.reltype.endswith(("/footnotes", "/endnotes")) and not related.is_external:
+            root = parse_xml(related.target_part.blob)
+            _unwrap(root)
+            texts = (Paragraph(paragraph, document).text for paragraph in root.iter(_W + "p"))
+            yield from (text for text in texts if text.strip())
 
 
 def _blocks(container: Any) -> Iterator[str]:
