@@ -36,6 +36,31 @@ def test_txt_in_other_scripts(tmp_path, encoding, text):
     assert read_one(write(tmp_path / "a.txt", text.encode(encoding))).text == text
 
 
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("cp1252", ("Øystein Bø", "Østby AS", "Tromsø")),
+        ("cp1252", ("Søren Kjær", "Ørsted A/S", "København")),
+        ("cp1252", ("José Núñez", "Peña S.A.", "Málaga")),
+        ("cp1252", ("João Conceição", "Simões Lda", "São Paulo")),
+        ("cp1252", ("Niccolò Rossi", "Città Nuova SpA", "Forlì")),
+        ("cp1252", ("Åke Sjögren", "Umeå Energi AB", "Skellefteå")),
+        ("cp1252", ("François Hénault", "Crédit Foncier", "Genève")),
+        ("cp1252", ("A – B", "£5 million", "€7")),
+        ("cp1250", ("Lech Wałęsa", "Stocznia Gdańska", "Łódź")),
+        ("cp1250", ("Antonín Dvořák", "Škoda a.s.", "Plzeň")),
+        ("cp1250", ("Goran Petrović", "Đuro Đaković", "Čakovec")),
+        ("cp1250", ("Traian Băsescu", "Banca Română", "Iaşi")),
+        ("cp1250", ("Pál Erdős", "Szőke Kft.", "Győr")),
+    ],
+)
+@pytest.mark.parametrize("sentences", [1, 20])
+def test_names_of_europe_in_an_english_text(tmp_path, encoding, names, sentences):
+    sentence = "The agreement between {} and {} was signed in {} on 3 May 2020, and the price was paid at once. "
+    text = sentence.format(*names) + sentence.format("Kari", "Ola", "Bergen") * (sentences - 1)
+    assert read_one(write(tmp_path / "a.txt", text.encode(encoding))).text == text
+
+
 def test_txt_is_cleaned_and_else_faithful(tmp_path):
     document = read_one(write(tmp_path / "a.txt", b"one\r\ntwo\rthree  \x00\n\n  four\n" + b"x " * 200))
     assert document.text.startswith("one\ntwo\nthree  \n\n  four\nx x ")

@@ -13,6 +13,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from transforms.reading import Content, Limits, ReadError, clean
+from transforms.reading.codepages import is_mostly_ascii, latin_codec
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -118,7 +119,8 @@ def _detect(content: bytes) -> str:
     best = from_bytes(sample, cp_isolation=_CODECS).best()
     if best is None:
         raise ReadError("is in no encoding that can be told: save it as UTF-8")
-    return best.encoding
+    doubtful = best.encoding in ("cp1250", "cp1252") or (best.encoding != "cp1254" and is_mostly_ascii(sample))
+    return latin_codec(sample) if doubtful else best.encoding
 
 
 def read_markdown(content: bytes, limits: Limits) -> Content:
