@@ -61,6 +61,13 @@ def test_names_of_europe_in_an_english_text(tmp_path, encoding, names, sentences
     assert read_one(write(tmp_path / "a.txt", text.encode(encoding))).text == text
 
 
+def test_what_is_valid_utf_8_is_it_whatever_it_says(tmp_path):
+    source = '<html><head><meta charset="iso-8859-1"></head><body><p>Jørgen Müller kommer.</p></body></html>'
+    assert read_one(write(tmp_path / "a.html", source)).text == "Jørgen Müller kommer."
+    source = source.replace("iso-8859-1", "iso-2022-jp").replace("Jørgen Müller kommer.", "株式会社")
+    assert read_one(write(tmp_path / "b.html", source.encode("iso2022_jp"))).text == "株式会社"
+
+
 def test_txt_is_cleaned_and_else_faithful(tmp_path):
     document = read_one(write(tmp_path / "a.txt", b"one\r\ntwo\rthree  \x00\n\n  four\n" + b"x " * 200))
     assert document.text.startswith("one\ntwo\nthree  \n\n  four\nx x ")

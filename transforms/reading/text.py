@@ -32,6 +32,7 @@ _CODECS += ["shift_jis", "euc_jp", "iso2022_jp", "gb18030", "big5", "euc_kr"]
 _NOT_TEXT = frozenset(
     ("idna", "punycode", "unicode_escape", "raw-unicode-escape", "raw_unicode_escape", "utf-7", "undefined")
 )
+_PAGES = ("cp125", "iso8859", "koi8", "mac-")  # of one byte a letter
 _DETECTED = 200_000  # bytes that the detector looks at
 _JUNK = 0.01  # share of characters that no text has, above which it is none
 _NEAR = 8  # lines before and after one that tell how wide its column is
@@ -49,7 +50,7 @@ def read_plain(content: bytes, limits: Limits) -> Content:
 
 
 def decode(content: bytes, declared: str | None = None) -> str:
-    """Decode text: by its byte order mark, as declared, as UTF-8, else as detected. The result is clean.
+    """Decode text: by its byte order mark, as declared, as UTF-8 (before a code page), else as detected; then clean.
 
     Raises:
         ReadError: it is no text, or in no encoding that can be told.
@@ -60,7 +61,9 @@ def decode(content: bytes, declared: str | None = None) -> str:
     stated = _codec(declared)
     if not (stated or "").startswith(("utf-16", "utf-32")):
         _check_bytes(content)
-    for codec in filter(None, (stated, "utf-8")):
+    # What says that it is in a code page but is valid UTF-8 was saved anew and still says what it was in before.
+    paged = (stated or "").startswith(_PAGES)
+    for codec in filter(None, ("utf-8", stated) if paged else (stated, "utf-8")):
         try:
             return _check_text(content.decode(codec))
         except (LookupError, UnicodeError):  # a wrong declaration is common, and no reason to give up
