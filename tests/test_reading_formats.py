@@ -72,6 +72,27 @@ def test_scanned_pdf_page_is_recognised(tmp_path):
     assert document.text[document.pages[1] :].split("\n") == ["Invoice from Contoso", "Total 1200 EUR"]
 
 
+@pytest.mark.parametrize(
+    ("words", "above", "text"),
+    [
+        (
+            ("Nordhavn Shipping AS sells", "Contoso Ltd to Fabrikam Inc."),
+            "DocuSign Envelope ID: 0A1B2C3D",
+            "Nordhavn Ship",
+        ),
+        ((), "Annual Report of Nordhavn Shipping AS", "Annual Report"),
+    ],
+)
+def test_pdf_page_with_a_picture_over_most_of_it_is_recognised_if_that_holds_text(tmp_path, words, above, text):
+    pdf = canvas.Canvas(str(tmp_path / "scan.pdf"), pagesize=(600, 240))
+    pdf.drawImage(ImageReader(picture_of(*words)), 0, 0, 600, 240)
+    pdf.drawString(20, 50, above)
+    pdf.save()
+    document = read_one(tmp_path / "scan.pdf")
+    assert document.text.startswith(text)
+    assert document.ocr == bool(words)
+
+
 def test_word_halves_join():
     assert join_words("an acqui-", "sition of") == "an acquisition of"
     assert join_words("the well-", "known man", frozenset({"well-known"})) == "the well-known man"

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from ctypes import c_float
 from itertools import pairwise
 from math import sqrt
 from typing import Any
@@ -16,6 +17,9 @@ from transforms.reading.text import Line, compounds_of, join_lines, join_words
 _PDFIUM = threading.Lock()  # PDFium may be called by one thread at a time
 _TRAILER = 2_048  # bytes at the end of a file that hold its end mark
 _SCANNED = 16  # a page with fewer characters of text, and with an image, is taken for a scan
+_STAMPED = 200  # so is one with fewer and an image over most of it: DocuSign, scanner apps and courts write over scans
+_MOST = 0.5  # share of a page
+_MORE = 1.5  # times the characters of the text that is there, at which what is recognised takes its place
 _DPI = 200
 _MAX_RENDERED = 25_000_000  # pixels; an A0 page does not need 200 dpi to be read
 _HYPHEN = "\ufffe"  # what PDFium makes of a hyphen at a line's end and the line break
@@ -79,9 +83,11 @@ def _read_pages(document: Any, count: int, limits: Limits) -> tuple[list[str], b
         if picture is not None:
             from transforms.reading.image import recognise
 
-            layer = recognise(picture) or lines
+            found = recognise(picture)
+            # Text over a picture that holds none, as on a report's cover, is surer than what is recognised of it.
+            layer = found if len(found) > _MORE * _length(lines) else lines
         layers.append(layer)
-        total += sum(len(line.text) for line in lines)
+        total += _length(lines)
         if total > limits.max_chars:  # before all the rest is read, too
             raise ReadError(f"has over {limits.max_chars:,} characters: split it or raise max_chars")
     compounds = compounds_of(line.text for layer in layers if isinstance(layer, list) for line in layer)
@@ -98,8 +104,7 @@ def _page(document: Any, number: int, limits: Limits) -> tuple[list[Line], Any]:
             # Closed here, and not by the garbage collector, which would not hold the lock.
             with closing(document[number]) as page:
                 lines = list(_lines(page))
-                scanned = sum(len(line.text) for line in lines) < _SCANNED and _has_image(page)
-                return lines, _render(page, limits) if scanned else None
+                return lines, _render(page, limits) if _is_scan(page, _length(lines)) else None
         except pypdfium2.PdfiumError as error:
             raise ReadError(f"page {number + 1:,} is damaged ({error}): fetch the file again, or repair it") from error
 
@@ -123,10 +128,28 @@ def _lines(page: Any) -> Iterator[Line]:
         at += len(part) + 1
 
 
-def _has_image(page: Any) -> bool:
+def _length(lines: list[Line]) -> int:
+    return sum(len(line.text) for line in lines)
+
+
+def _is_scan(page: Any, characters: int) -> bool:
     from pypdfium2 import raw
 
-    return next(iter(page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=4)), None) is not None
+    if characters >= _STAMPED:
+        return False
+    images = page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=4)
+    if characters < _SCANNED:
+        return next(iter(images), None) is not None
+    width, height = page.get_size()
+    return bool(sum(map(_area, images)) > _MOST * width * height)
+
+
+def _area(image: Any) -> float:
+    from pypdfium2 import raw
+
+    left, bottom, right, top = (c_float() for _ in range(4))
+    raw.FPDFPageObj_GetBounds(image, left, bottom, right, top)
+    return (right.value - left.value) * (top.value - bottom.value)
 
 
 def _render(page: Any, limits: Limits) -> Any:
