@@ -93,6 +93,30 @@ def test_pdf_page_with_a_picture_over_most_of_it_is_recognised_if_that_holds_tex
     assert document.ocr == bool(words)
 
 
+def test_pdf_form_is_read_as_it_is_filled_in(tmp_path):
+    pdf = canvas.Canvas(str(tmp_path / "form.pdf"))
+
+    def field(label, x, y, value, left, below=0, **options):
+        pdf.drawString(x, y, label)
+        pdf.acroForm.textfield(name=label, x=left, y=y - 6 - below, width=150, height=20, value=value, **options)
+
+    pdf.drawString(72, 760, "Application for a number")
+    field("Supplier:", 72, 700, "Contoso Ltd", 130)
+    field("Town:", 300, 700, "Leeds", 340)
+    field("Director:", 72, 686, "Kari Halvorsen", 130)
+    field("Remarks", 72, 640, "We sell\npumps.", 72, below=20, fieldFlags="multiline")
+    field("Empty:", 72, 560, "", 130)
+    pdf.acroForm.checkbox(name="box", x=72, y=520, checked=True)
+    pdf.acroForm.choice(name="country", x=72, y=500, width=100, height=20, value="Norway", options=["Norway", "Fiji"])
+    pdf.save()
+    assert read_one(tmp_path / "form.pdf").text.split("\n") == [
+        "Application for a number",
+        "Supplier: Contoso Ltd Town: Leeds",
+        "Director: Kari Halvorsen",
+        *("Remarks", "We sell pumps.", "Empty:", "Norway"),
+    ]
+
+
 def test_word_halves_join():
     assert join_words("an acqui-", "sition of") == "an acquisition of"
     assert join_words("the well-", "known man", frozenset({"well-known"})) == "the well-known man"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from ctypes import c_float
 from itertools import pairwise
 from math import sqrt
 from typing import Any
 
 from transforms.reading import Content, Limits, ReadError, clean
+from transforms.reading.forms import add_below, fields_of, fill_line
 from transforms.reading.text import Line, compounds_of, join_lines, join_words
 
 _PDFIUM = threading.Lock()  # PDFium may be called by one thread at a time
@@ -67,6 +68,8 @@ def _opened(content: bytes) -> Iterator[Any]:
                 raise ReadError("is encrypted: save it without a password") from error
             raise ReadError(f"is damaged ({error}): fetch the file again, or repair it") from error
     try:
+        with _PDFIUM, suppress(pypdfium2.PdfiumError):  # what a damaged form leaves to be read is read
+            document.init_forms()
         yield document
     finally:
         with _PDFIUM:
@@ -103,28 +106,40 @@ def _page(document: Any, number: int, limits: Limits) -> tuple[list[Line], Any]:
         try:
             # Closed here, and not by the garbage collector, which would not hold the lock.
             with closing(document[number]) as page:
-                lines = list(_lines(page))
-                return lines, _render(page, limits) if _is_scan(page, _length(lines)) else None
+                fields = fields_of(page)
+                filled = _length(fields)
+                lines = list(_lines(page, fields))
+                printed = _length(lines) - (filled - _length(fields))  # scans have fields put over them, too
+                scanned = _is_scan(page, printed)
+                add_below(lines, fields)
+                return lines, _render(page, limits) if scanned else None
         except pypdfium2.PdfiumError as error:
             raise ReadError(f"page {number + 1:,} is damaged ({error}): fetch the file again, or repair it") from error
 
 
-def _lines(page: Any) -> Iterator[Line]:
+def _lines(page: Any, fields: list[Line]) -> Iterator[Line]:
+    """The lines of a page, with the fields of a form that stand in their row, which are taken out of `fields`."""
     from pypdfium2 import raw
 
     height = page.get_height()
     layer = page.get_textpage()
+
+    def box(place: int) -> tuple[float, float, float, float]:
+        index = raw.FPDFText_GetCharIndexFromTextIndex(layer, place)
+        left, bottom, right, top = layer.get_charbox(max(index, 0), loose=True)
+        return left, height - top, right, height - bottom
+
     at = 0
     for part in layer.get_text_range().split("\n"):
         text = clean(part.removesuffix("\r"))
         if text.strip():
-            first = raw.FPDFText_GetCharIndexFromTextIndex(layer, at + len(part) - len(part.lstrip()))
-            last = raw.FPDFText_GetCharIndexFromTextIndex(layer, at + len(part.rstrip()) - 1)
-            left, _, _, top = layer.get_charbox(max(first, 0), loose=True)
-            _, bottom, right, _ = layer.get_charbox(max(last, 0), loose=True)
-            size = raw.FPDFText_GetFontSize(layer, max(first, 0))
+            start, end = at + len(part) - len(part.lstrip()), at + len(part.rstrip())
+            left, top, _, base = box(start)
+            _, _, right, bottom = box(end - 1)
+            size = raw.FPDFText_GetFontSize(layer, max(raw.FPDFText_GetCharIndexFromTextIndex(layer, start), 0))
             # Some fonts are scaled by the page and not by their size, so that it is 1 for all.
-            yield Line(text, left, right, height - top, height - bottom, size if size > 2 else top - bottom)
+            line = Line(text, left, right, top, bottom, size if size > 2 else base - top)
+            yield fill_line(line, [box(place)[2] for place in range(at, end)], fields) if fields else line
         at += len(part) + 1
 
 

@@ -202,6 +202,7 @@ class Line:
     top: float  # of the first character
     bottom: float  # of the last character
     size: float  # font size, or the height of the line
+    filled: bool = False  # a form's label with its field: a paragraph of its own, unless a sentence runs on
 
 
 def join_lines(lines: Sequence[Line], compounds: frozenset[str] = frozenset()) -> str:
@@ -247,7 +248,7 @@ def _is_break(above: Line, below: Line, pitch: float, right: float) -> bool:
         return True
     runs_on = not _SENTENCE_END.search(above.text.rstrip())
     first = below.text.strip()[:1]
-    if below.top <= above.top:  # the next column
+    if below.top <= above.top or above.filled or below.filled:  # the next column, or a form
         return not (runs_on and first.islower())
     if below.top - above.top > max(1.3 * pitch, 1.8 * size) or re.match(r"[•▪●◦–—*-]\s|\(?\d{1,3}[.)]\s", below.text):
         return True
