@@ -157,6 +157,18 @@ def test_html_without_main_text_gives_what_it_shows(tmp_path):
     assert read_one(write(tmp_path / "a.html", source)).text.split("\n") == ["Order", "No. 17 of March"]
 
 
+def test_small_pages_keep_their_lines(tmp_path):
+    source = """<body><nav><a href="/">Home</a></nav><main><h1>Vendors</h1>
+<div>Bill to:</div><div>Nordhavn Shipping AS</div><div>Kaiveien 14<br>5003 Bergen</div>
+<table><tr><th>Vendor</th><th>City</th></tr><tr><td>Contoso Ltd</td><td>Leeds</td></tr></table>
+<dl><dt>Due</dt><dd>3 May 2020</dd></dl></main><footer>Imprint</footer></body>"""
+    document = read_one(write(tmp_path / "a.html", source))
+    assert document.text.split("\n") == [
+        *("Vendors", "Bill to:", "Nordhavn Shipping AS", "Kaiveien 14", "5003 Bergen"),
+        *("Vendor | City", "Contoso Ltd | Leeds", "Due", "3 May 2020"),
+    ]
+
+
 def test_html_depth_is_checked_without_a_parser():
     check_depth("<div>" * 500 + "</div>" * 500, 500)
     check_depth("<p><li>" * 10_000 + "<br>" * 10_000 + "<i>a</i><div/>" * 10_000, 5)

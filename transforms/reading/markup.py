@@ -28,6 +28,7 @@ _BLOCKS = _words(
     "footer form h1 h2 h3 h4 h5 h6 header hr item li list main nav ol p pre quote row section summary table tbody "
     "tfoot thead tr ul"
 )
+_MARGINS = ("nav", "aside", "footer")
 _CELL_END = "\x1f"
 _MARKUP_PER_TEXT = 4  # markup may be this much longer than the text limit
 
@@ -53,11 +54,21 @@ def read_html(content: bytes, limits: Limits) -> Content:
         # A date in the running text is not one that the page states about itself.
         date_extraction_params={"extensive_search": False, "original_date": True},
     )
-    text = _walk(found.body) if found is not None and found.body is not None else ""
+    text = _main_text(found.body, source, limits) if found is not None and found.body is not None else ""
     title = (found.title if found is not None else None) or root.findtext(".//title") or root.findtext(".//h1") or ""
     if not text.strip():
-        text = visible_text(source, limits)  # parsed anew, for the extraction changes its tree
+        text = visible_text(source, limits)
     return Content(text, title, found.date if found is not None else None)
+
+
+def _main_text(body: Any, source: str, limits: Limits) -> str:
+    """The text of what was found, or of the page without its margins if that has lost its lines, as of small pages."""
+    if not (len(body) == 1 and body[0].tag == "p" and "\n" in (body[0].text or "")):
+        return _walk(body)
+    root = parse_html(source, limits)  # anew, for the extraction changes its tree
+    for margin in list(root.iter(*_MARGINS)):
+        margin.drop_tree()
+    return _walk(root)
 
 
 def visible_text(source: str, limits: Limits) -> str:
