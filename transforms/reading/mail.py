@@ -21,7 +21,8 @@ from transforms.records import Fact
 _HEADERS = frozenset(("from", "to", "cc", "bcc", "sender", "reply-to", "date", "subject", "message-id", "received"))
 _SIGNATURES = frozenset(("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"))
 _PEOPLE = frozenset(("from", "to", "cc"))
-_SEMICOLON = re.compile(r'("(?:[^"\\]|\\.)*")|;')
+#: A quoted name, or what stands between people. A quote that is never closed goes on to the end.
+_SEMICOLON = re.compile(r'("(?:[^"\\]|\\.)*+"?)|;')
 #: "Lee, Ann <ann@x.com>"
 _BARE_COMMA = re.compile(r'(?<![^,;:])\s*([^\s",;:<>@][^",;:<>@]*,[^",;:<>@]*[^\s",;:<>@])\s*<')
 _LAST_FIRST = re.compile(r"([^,()]+), ([^,()]+?)( \(.*\))?")
