@@ -53,7 +53,7 @@ def read_mail(content: bytes, limits: Limits) -> tuple[Content, list[tuple[str, 
     the body that cannot be read: the error stands for its bytes.
 
     Raises:
-        ReadError: it has no mail headers.
+        ReadError: it has no mail headers, or states nothing but what cannot be read.
     """
     mail = message_from_bytes(content, policy=_Policy(utf8=True))
     if not _HEADERS.intersection(name.lower() for name in mail.keys()):  # noqa: SIM118 - a message is no mapping
@@ -63,9 +63,14 @@ def read_mail(content: bytes, limits: Limits) -> tuple[Content, list[tuple[str, 
     body = _Body(limits)
     body.take(mail)
     head.write("\n")
-    text = head.text + "\n".join(part.strip("\n") for part in body.texts if part.strip())
+    facts = tuple(head.facts())
+    texts = [part.strip("\n") for part in body.texts if part.strip()]
+    lost = [data for _, data in body.files if isinstance(data, ReadError)]
+    if lost and not (facts or texts or len(body.files) > len(lost)):
+        raise lost[0]
+    text = head.text + "\n".join(texts)
     subject = head.text[slice(*head.subject)] if head.subject else ""
-    return Content(text, subject, date, facts=tuple(head.facts()), body=len(head.text)), _named(body.files)
+    return Content(text, subject, date, facts=facts, body=len(head.text)), _named(body.files)
 
 
 class _Policy(EmailPolicy):
