@@ -111,9 +111,10 @@ def test_a_legal_form_may_end_a_sentence(text: str, count: int) -> None:
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.text(alphabet="aB .!?\n\t1", max_size=200))
-def test_sentences_lose_nothing_but_white_space(text: str) -> None:
-    spans = sentences(text)
+@given(st.text(alphabet="aB .!?\n\t1", max_size=200), st.integers(0, 60))
+@example(f"{'a' * 60}\n{'b' * 60}\n", 55)
+def test_sentences_lose_nothing_but_white_space(text: str, wrapped: int) -> None:
+    spans = sentences(text, wrapped)
     assert all(a < b for a, b in spans)
     assert all(one[1] <= other[0] for one, other in itertools.pairwise(spans))
     outside = [text[a:b] for a, b in itertools.pairwise([0, *itertools.chain(*spans), len(text)])][::2]

@@ -85,11 +85,13 @@ def _lines(text: str, start: int, end: int, wrapped: int) -> Iterator[tuple[int,
     while position < end:
         stop = text.find("\n", position, end)
         stop = end if stop < 0 else stop
-        if stop - position < wrapped or stop == end:
+        if stop - position < wrapped:
             if first < stop:
                 yield first, stop
             first = stop + 1
         position = stop + 1
+    if first < end:
+        yield first, end
 
 
 def segment(document: Document, tokenizer: Tokenizer, window: int) -> Segmented:
