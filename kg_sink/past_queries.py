@@ -5,13 +5,13 @@ Entities are those of today, merges included, and go by today's names; one that 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from kg_sink.connection import GraphError
 from kg_sink.model import name_order
-from kg_sink.queries import NAMED, find_entity, run_query
+from kg_sink.queries import NAMED, find_entities, run_query
 from kg_sink.round_trips import pieces
 from kg_sink.server import Connection
 
@@ -58,20 +58,38 @@ MATCH (p:PastMention) WHERE p.first_seen <= $at AND p.until > $at
        OR any(s IN p.names WHERE toLower(s) = toLower($text)))
 RETURN p.entity AS id, p.type AS type, p.name AS name, count(p) AS documents ORDER BY documents DESC, id
 """
+#: What was replaced or withdrawn since is in the history alone.
+_RUNS = tuple(
+    f"""
+    MATCH (v:{label})
+    RETURN v.first_seen AS time, v.model AS model, count(v) AS evidence ORDER BY time DESC, model LIMIT $limit
+    """
+    for label in ("Evidence", "PastEvidence")
+)
 
 
-def find_entity_then(connection: Connection, text: str, at: str) -> Row:
-    """The entity that an id, a name or a spelling means now, or meant at a time.
+def runs(connection: Connection, limit: int) -> list[Row]:
+    """The runs that brought something new, latest first: time, model and pieces of evidence."""
+    pieces_of: Counter[tuple[str, str]] = Counter()
+    for query in _RUNS:
+        for row in run_query(connection, query, {"limit": limit}):
+            pieces_of[row["time"], row["model"]] += row["evidence"]
+    latest = sorted(sorted(pieces_of, key=lambda run: run[1]), key=lambda run: run[0], reverse=True)[:limit]
+    return [{"time": time, "model": model, "evidence": pieces_of[time, model]} for time, model in latest]
+
+
+def find_entities_then(connection: Connection, text: str, at: str) -> list[Row]:
+    """The entities that an id, a name or a spelling means now, or else meant at a time.
 
     Raises:
         GraphError: there is none; names the nearest ones.
     """
     try:
-        return find_entity(connection, text)
+        return find_entities(connection, text)
     except GraphError:
         found = run_query(connection, _FIND, {"text": text, "at": at})
         if found:
-            return found[0]
+            return found
         raise
 
 

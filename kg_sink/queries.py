@@ -75,14 +75,6 @@ SPELLINGS = Ready(
     """,
 )
 NAMED = Ready("named", "", "UNWIND $ids AS id MATCH (e:Entity {id: id}) RETURN id, e.type AS type, e.name AS name")
-RUNS = Ready(
-    "runs",
-    "The runs that brought something new, latest first.",
-    """
-    MATCH (v:Evidence)
-    RETURN v.first_seen AS time, v.model AS model, count(v) AS evidence ORDER BY time DESC, model LIMIT $limit
-    """,
-)
 NAMES = Ready("names", "", "MATCH (e:Entity) RETURN DISTINCT e.name AS name LIMIT 100000")
 ABOUT = Ready(
     "about",
@@ -200,8 +192,8 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
-def find_entity(connection: Connection, text: str) -> Row:
-    """The entity that an id, a name or a spelling means; of several, the one that most documents spell so.
+def find_entities(connection: Connection, text: str) -> list[Row]:
+    """The entities that an id, a name or a spelling means, those first that most documents spell so.
 
     Raises:
         GraphError: there is none; names the nearest ones.
@@ -211,7 +203,7 @@ def find_entity(connection: Connection, text: str) -> Row:
         meant = merged[0]["into"]
     found = run_query(connection, FIND.cypher, {"entity": meant})
     if found:
-        return found[0]
+        return found[:1] if found[0]["id"] == meant else found
     names = [row["name"] for row in run_query(connection, NAMES.cypher)]
     near = [name for name, *_ in process.extract(text, names, scorer=fuzz.WRatio, limit=3, score_cutoff=70)]
     hint = "did you mean " + " or ".join(map(repr, near)) + "?" if near else "list them with: tripleflow query entities"

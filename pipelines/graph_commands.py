@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from pipelines.output import FORMATS, printable, show
 
 format_option = click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 as_of_option = click.option("--as-of", "at", metavar="TIME", help="As the graph was then (ISO 8601).")
+#: Entities that are named where a text may mean several.
+_SHOWN = 4
 limit_option = click.option("--limit", default=25, show_default=True, type=click.IntRange(1))
 
 
@@ -32,6 +34,25 @@ def connect(target: str) -> server.Connection:
             f"{target}: no graph there yet; make one with: tripleflow run INPUT --graph {shlex.quote(target)}"
         )
     return resolve_target(target)
+
+
+def _meant(found: Sequence[dict[str, Any]], text: str) -> dict[str, Any]:
+    """Of the entities that a text means, the first; which others it may mean is said on standard error."""
+    if len(found) > 1:
+        taken, *others = (f"{row['type']} {row['name']} ({row['id']})" for row in found[:_SHOWN])
+        more = ", …" if len(found) > _SHOWN else ""
+        click.echo(
+            printable(f"{text!r} is {taken} here, not {', '.join(others)}{more}; give an id for another"), err=True
+        )
+    return found[0]
+
+
+def _show(tables: Sequence[list[dict[str, Any]]], limit: int, form: str) -> None:
+    """Show the first rows of each table, up to the limit; that there are more is said on standard error."""
+    for rows in tables:
+        show(rows[:limit], form)
+    if any(len(rows) > limit for rows in tables):
+        click.echo(f"there are more than these {limit}; --limit NUMBER shows them", err=True)
 
 
 @click.group(cls=Suggesting, invoke_without_command=True)
@@ -90,10 +111,10 @@ def entities(kind: str | None, name: str | None, at: str | None, limit: int, tar
     Example: tripleflow query entities --type Organisation --limit 10
     """
     if at:
-        show(past_queries.entities_then(connect(target), as_time(at), kind, name)[:limit], form)
+        _show([past_queries.entities_then(connect(target), as_time(at), kind, name)], limit, form)
         return
-    parameters = {"type": kind, "name": name, "limit": limit}
-    show(queries.run_query(connect(target), queries.ENTITIES.cypher, parameters), form)
+    parameters = {"type": kind, "name": name, "limit": limit + 1}
+    _show([queries.run_query(connect(target), queries.ENTITIES.cypher, parameters)], limit, form)
 
 
 @query.command()
@@ -110,21 +131,21 @@ def about(entity: str, at: str | None, limit: int, target: str, form: str) -> No
     """
     connection = connect(target)
     if at:
-        found = past_queries.find_entity_then(connection, entity, as_time(at))
-        show(past_queries.about_then(connection, as_time(at), found["id"])[:limit], form)
+        found = _meant(past_queries.find_entities_then(connection, entity, as_time(at)), entity)
+        _show([past_queries.about_then(connection, as_time(at), found["id"])], limit, form)
         return
-    found = queries.find_entity(connection, entity)
-    parameters = {"id": found["id"], "limit": limit}
+    found = _meant(queries.find_entities(connection, entity), entity)
+    parameters = {"id": found["id"], "limit": limit + 1}
     stated = queries.run_query(connection, queries.ABOUT.cypher, parameters)
     mentioned = queries.run_query(connection, queries.MENTIONS.cypher, parameters)
     if form == "json":
-        show([{**found, "statements": stated, "documents": mentioned}], form)
+        show([{**found, "statements": stated[:limit], "documents": mentioned[:limit]}], form)
         return
-    if form == "table":
-        click.echo(printable(f"{found['type']} {found['name']} ({found['id']})"))
-    show(stated, form)
-    if form == "table":
-        show([{k: v for k, v in row.items() if k != "document"} for row in mentioned], form)
+    if form != "table":
+        _show([stated], limit, form)
+        return
+    click.echo(printable(f"{found['type']} {found['name']} ({found['id']})"))
+    _show([stated, [{k: v for k, v in row.items() if k != "document"} for row in mentioned]], limit, form)
 
 
 @query.command()
@@ -143,11 +164,11 @@ def paths(one: str, other: str, hops: int, at: str | None, target: str, form: st
     connection = connect(target)
     if at:
         then = as_time(at)
-        ends = [past_queries.find_entity_then(connection, text, then)["id"] for text in (one, other)]
+        ends = [_meant(past_queries.find_entities_then(connection, text, then), text)["id"] for text in (one, other)]
         step = partial(past_queries.step_then, connection, then)
         show(queries.find_paths(connection, ends[0], ends[1], hops, step=step), form)
         return
-    ends = [queries.find_entity(connection, text)["id"] for text in (one, other)]
+    ends = [_meant(queries.find_entities(connection, text), text)["id"] for text in (one, other)]
     show(queries.find_paths(connection, ends[0], ends[1], hops), form)
 
 
@@ -188,7 +209,8 @@ def changes(since: str, limit: int, target: str, form: str) -> None:
     \b
     Example: tripleflow query changes 2026-03-01
     """
-    show(queries.run_query(connect(target), queries.CHANGES.cypher, {"since": as_time(since), "limit": limit}), form)
+    parameters = {"since": as_time(since), "limit": limit + 1}
+    _show([queries.run_query(connect(target), queries.CHANGES.cypher, parameters)], limit, form)
 
 
 @query.command()
@@ -201,7 +223,7 @@ def runs(limit: int, target: str, form: str) -> None:
     \b
     Example: tripleflow query runs
     """
-    show(queries.run_query(connect(target), queries.RUNS.cypher, {"limit": limit}), form)
+    _show([past_queries.runs(connect(target), limit + 1)], limit, form)
 
 
 own_option = click.option(
@@ -278,7 +300,7 @@ def view(
         return
     connection = connect(target)
     if entity:
-        found = queries.find_entity(connection, entity)
+        found = _meant(queries.find_entities(connection, entity), entity)
         rows, title = neighbourhood(connection, found["id"], hops, limit), str(found["name"])
     else:
         rows, title = overview(connection, limit), "tripleflow"

@@ -94,7 +94,7 @@ def _known(connection: Connection, schema: Schema) -> list[Known]:
 
 
 def _pair(connection: Connection, one: str, other: str) -> Match:
-    goes, stays = (queries.find_entity(connection, text) for text in (one, other))
+    goes, stays = (_only(queries.find_entities(connection, text), text) for text in (one, other))
     if goes["id"] == stays["id"]:
         raise click.UsageError(f"--merge: {one!r} and {other!r} are one entity already ({goes['id']})")
     if goes["type"] != stays["type"]:
@@ -103,6 +103,13 @@ def _pair(connection: Connection, one: str, other: str) -> Match:
         goes, stays = stays, goes
     name = stays["name"] if stays["register_id"] else None
     return Match(goes["id"], stays["id"], goes["type"], "asked for", 1.0, stays["register_id"], name)
+
+
+def _only(found: list[dict[str, Any]], text: str) -> dict[str, Any]:
+    if len(found) > 1:
+        ids = ", ".join(f"{row['id']} ({row['type']} {row['name']})" for row in found)
+        raise click.UsageError(f"--merge: {text!r} may be {ids}; give an id")
+    return found[0]
 
 
 def _rows(connection: Connection, found: list[Match]) -> list[dict[str, Any]]:

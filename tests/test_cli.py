@@ -54,6 +54,24 @@ def test_query_about_any_spelling(sample_run: SampleRun) -> None:
         assert found["documents"]
 
 
+def test_a_name_of_several_entities_says_so(sample_run: SampleRun) -> None:
+    several = ("Ingrid Solberg", "--graph", str(sample_run.graph))
+    ran = tripleflow("query", "about", *several, cwd=sample_run.folder)
+    assert "Person Ingrid Solberg (PER-0001)" in ran.out
+    assert "not Person Ingrid Solberg (PER-0003)" in ran.err
+    assert "give an id for another" in ran.err
+    assert "PER-0001" not in tripleflow("query", "about", "PER-0001", *several[1:], cwd=sample_run.folder).err
+    refused = tripleflow("resolve", "--merge", "Kari Halvorsen", *several, cwd=sample_run.folder)
+    assert refused.code == 2
+    assert "'Ingrid Solberg' may be PER-0001 (Person Ingrid Solberg), PER-0003" in refused.err
+
+
+def test_what_a_limit_cuts_is_said(sample_run: SampleRun) -> None:
+    options = ("query", "entities", "--graph", str(sample_run.graph))
+    assert "there are more than these 5" in tripleflow(*options, "--limit", "5", cwd=sample_run.folder).err
+    assert "more" not in tripleflow(*options, "--limit", "5000", cwd=sample_run.folder).err
+
+
 def test_query_paths_and_evidence(sample_run: SampleRun) -> None:
     path = rows(sample_run, "paths", "Halvorsen Marine", "Norway")[0]
     statements = path["statements"]

@@ -13,8 +13,8 @@ from kg_sink.exporting import canonical_export
 from kg_sink.history import as_time
 from kg_sink.merging import merge, undo
 from kg_sink.migrations import VERSION, pending, prepare
-from kg_sink.past_queries import about_then, entities_then, evidence_then, find_entity_then, step_then
-from kg_sink.queries import CHANGES, find_entity, find_paths, run_query
+from kg_sink.past_queries import about_then, entities_then, evidence_then, find_entities_then, runs, step_then
+from kg_sink.queries import CHANGES, find_entities, find_paths, run_query
 from kg_sink.retracting import documents_meant, find_documents, retract
 from kg_sink.writing import write
 from tests.conftest import analysis
@@ -63,8 +63,8 @@ def test_queries_answer_as_the_graph_was(empty: server.Connection) -> None:
     put(empty, "Oslo", TUESDAY)
     retract(empty, [row["id"] for row in find_documents(empty, ["a"])], WEDNESDAY)
     with pytest.raises(GraphError, match="no entity"):
-        find_entity_then(empty, "Ann Lee", THURSDAY)
-    ann = find_entity_then(empty, "ann lee", MONDAY)["id"]
+        find_entities_then(empty, "Ann Lee", THURSDAY)
+    ann = find_entities_then(empty, "ann lee", MONDAY)[0]["id"]
     assert tails(about_then(empty, MONDAY, ann)) == ["Rome"]
     assert tails(about_then(empty, TUESDAY, ann)) == ["Oslo"]
     assert about_then(empty, WEDNESDAY, ann) == []
@@ -73,7 +73,7 @@ def test_queries_answer_as_the_graph_was(empty: server.Connection) -> None:
     (then,) = about_then(empty, MONDAY, ann)
     (evidence,) = evidence_then(empty, MONDAY, [then["statement"]])
     assert evidence["text"] == "Ann Lee likes Rome."
-    rome = find_entity_then(empty, "Rome", MONDAY)["id"]
+    rome = find_entities_then(empty, "Rome", MONDAY)[0]["id"]
     (path,) = find_paths(empty, ann, rome, step=lambda ids: step_then(empty, MONDAY, ids))
     assert path["statements"] == [then["statement"]]
 
@@ -82,7 +82,7 @@ def test_what_comes_back_stands_again(empty: server.Connection) -> None:
     put(empty, "Rome", MONDAY)
     retract(empty, [row["id"] for row in find_documents(empty, ["a"])], TUESDAY)
     put(empty, "Rome", THURSDAY)
-    ann = find_entity_then(empty, "Ann Lee", THURSDAY)["id"]
+    ann = find_entities_then(empty, "Ann Lee", THURSDAY)[0]["id"]
     stood = [bool(about_then(empty, day, ann)) for day in (MONDAY, TUESDAY, WEDNESDAY, THURSDAY)]
     assert stood == [True, False, False, True]
 
@@ -123,6 +123,14 @@ def test_what_was_retracted_already_can_be_forgotten(empty: server.Connection) -
     assert past_uris(empty) == ["ab"]
 
 
+def test_runs_stay_listed_when_what_they_brought_is_history(empty: server.Connection) -> None:
+    put(empty, "Rome", MONDAY)
+    put(empty, "Oslo", TUESDAY)
+    put(empty, "Rome", TUESDAY, uri="b")
+    assert [(row["time"], row["evidence"]) for row in runs(empty, 9)] == [(TUESDAY, 2), (MONDAY, 1)]
+    assert [row["time"] for row in runs(empty, 1)] == [TUESDAY]
+
+
 def test_diff_of_two_times(empty: server.Connection) -> None:
     put(empty, "Rome", MONDAY)
     put(empty, "Rome", MONDAY, uri="b")
@@ -151,7 +159,7 @@ def test_another_model_adds_and_replaces_only_when_asked(empty: server.Connectio
 
 def merged(connection: server.Connection, one: str, other: str, now: str) -> str:
     """Merge one person into another, both by name; the id of what is merged."""
-    entity, into = (find_entity(connection, name)["id"] for name in (one, other))
+    entity, into = (find_entities(connection, name)[0]["id"] for name in (one, other))
     merge(connection, [Match(entity, into, "Person", "test", 1.0)], now)
     return str(entity)
 
@@ -186,7 +194,7 @@ def test_what_is_gone_goes_by_the_names_of_today(empty: server.Connection) -> No
 
 
 def likes(connection: server.Connection, who: str, at: str) -> list[tuple[str, str, int]]:
-    found = about_then(connection, at, find_entity_then(connection, who, at)["id"])
+    found = about_then(connection, at, find_entities_then(connection, who, at)[0]["id"])
     return [(row["head"], row["tail"], row["evidence"]) for row in found]
 
 
@@ -211,11 +219,11 @@ def test_a_merge_and_its_undoing_hold_for_what_is_gone(empty: server.Connection)
 def test_an_entity_that_went_before_it_was_merged_is_found_under_what_it_is_now(empty: server.Connection) -> None:
     put(empty, "Rome", MONDAY)
     put(empty, "Oslo", MONDAY, uri="b", who="Anne Lee")
-    ann = find_entity(empty, "Ann Lee")["id"]
+    ann = find_entities(empty, "Ann Lee")[0]["id"]
     retract(empty, [row["id"] for row in find_documents(empty, ["a"])], TUESDAY)
     with open_driver(empty) as driver:  # as older graphs have it
         driver.execute_query("MATCH (p:PastEvidence) REMOVE p.said_head, p.said_tail", database_=empty.database)
-    merge(empty, [Match(ann, find_entity(empty, "Anne Lee")["id"], "Person", "test", 1.0)], WEDNESDAY)
+    merge(empty, [Match(ann, find_entities(empty, "Anne Lee")[0]["id"], "Person", "test", 1.0)], WEDNESDAY)
     retract(empty, [row["id"] for row in find_documents(empty, ["b"])], WEDNESDAY)
     for name in ("Ann Lee", "Anne Lee", ann):
         assert {tail for _, tail, _ in likes(empty, name, MONDAY)} == {"Rome", "Oslo"}

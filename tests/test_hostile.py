@@ -20,7 +20,7 @@ from benchmarks.cuttable import Cuttable
 from kg_sink import server
 from kg_sink.connection import GraphError, open_driver
 from kg_sink.migrations import prepare
-from kg_sink.queries import find_entity, find_paths, run_query
+from kg_sink.queries import find_entities, find_paths, run_query
 from kg_sink.retracting import retract
 from kg_sink.writing import WriteJob, _WriteDoFn, write
 from pipelines.cli import cli, main, register_commands
@@ -83,10 +83,10 @@ def test_all_is_stored_as_it_is_written_and_nothing_is_carried_out(served: Serve
 
 def test_hostile_names_are_found_and_shown(served: Served) -> None:
     for name in NAMES:
-        assert find_entity(served.both.connection, name)["name"] == name
-    assert find_entity(served.both.connection, FIRM)["documents"] == len(NAMES)
+        assert find_entities(served.both.connection, name)[0]["name"] == name
+    assert find_entities(served.both.connection, FIRM)[0]["documents"] == len(NAMES)
     with pytest.raises(GraphError, match="no entity"):
-        find_entity(served.both.connection, "') RETURN e.id AS id //")
+        find_entities(served.both.connection, "') RETURN e.id AS id //")
 
 
 def steers(character: str) -> bool:
@@ -261,11 +261,11 @@ def test_an_entity_in_thousands_of_documents(served: Served) -> None:
     hub = [hostile(f"Worker {number}", 10_000 + number, SCHEMA) for number in range(5_000)]
     for first in range(0, len(hub), 500):
         put(served.both, hub[first : first + 500])
-    assert find_entity(served.both.connection, FIRM)["documents"] > 5_000
+    assert find_entities(served.both.connection, FIRM)[0]["documents"] > 5_000
     retract(served.both.connection, [found.resolved.analysis.document.id for found in hub[:100]], served.both.now())
-    assert find_entity(served.both.connection, FIRM)["documents"] >= 4_900
+    assert find_entities(served.both.connection, FIRM)[0]["documents"] >= 4_900
     (path, *_) = find_paths(served.both.connection, *(
-        find_entity(served.both.connection, f"Worker {n}")["id"] for n in (4_998, 4_999)
+        find_entities(served.both.connection, f"Worker {n}")[0]["id"] for n in (4_998, 4_999)
     ))  # fmt: skip
     assert path["hops"] == 2
 
@@ -310,7 +310,7 @@ def test_a_run_over_hostile_files(tmp_path: Path) -> None:
         uris = {row["uri"] for row in run_query(connection, "MATCH (d:Document) RETURN d.uri AS uri")}
         ids = ("'}) DETACH DELETE n //", "same", "same (2)", str(2**70), "unseen")
         assert uris == {*(str(inputs / name) for name in names), *(f"{inputs}/rows.jsonl#{key}" for key in ids)}
-        found = find_entity(connection, "acme ltd")
+        (found,) = find_entities(connection, "acme ltd")
         assert (found["id"], found["name"], found["register_id"]) == ("ORG`1", NAMES[0], "ORG`1")
         listed = tripleflow("dead-letters", "list", cwd=tmp_path)
         assert not [c for c in listed.out if steers(c) and c != "\n"]
