@@ -21,7 +21,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
+from transforms import user_files
 
 #: Every so many examples one is dev, in a set that names no dev part.
 DEV_EVERY = 10
@@ -210,16 +210,12 @@ def read_yaml(path: Path) -> object:
     """A file's content.
 
     Raises:
-        ConfigError: it cannot be read, or is not YAML.
+        ConfigError: it cannot be read, is not YAML, or has a key twice in one place.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give an existing YAML file") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML ({' '.join(str(error).split())}); mend the file") from error
+        return user_files.read_yaml(path)
+    except user_files.YamlError as error:
+        raise ConfigError(str(error)) from error
 
 
 def read_sources(rows: object, path: Path) -> tuple[Source, ...]:

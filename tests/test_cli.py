@@ -231,6 +231,7 @@ def test_a_server_that_may_only_be_read_ends_before_any_model_runs(
             "did you mean 'Person'",
         ),
         ("--schema", "relations: {}", "field 'entities' is missing"),
+        ("--schema", "entities: {Person: {}}\nrelation: {}", "did you mean 'relations'?"),
         ("--schema", "entities: {'a b': {}}", "a name is a letter"),
         ("--register", "id,name,type\n1,Acme,Organization", "did you mean 'Organisation'"),
         ("--register", "id,name,type\n1,,Organisation", "row 2: field 'name'"),

@@ -48,7 +48,7 @@ def test_events_and_roles_are_types_and_relations(acquisitions: Schema) -> None:
         ({"Sale": {"roles": {"BUYER": None}}}, "relations.BUYER': expected 'head' and 'tail'"),
         (["Sale"], "field 'events': expected types by name, each with 'roles'"),
         ({"Sale": {"single": False}}, "an event is always single"),
-        ({"Sale": {"like": "Firm"}}, "entities.Sale.like': expected one of Person, Organisation, Date, Money, Number"),
+        ({"Sale": {"like": "Firm"}}, "events.Sale.like': expected one of Person, Organisation, Date, Money, Number"),
     ],
 )
 def test_a_broken_event_is_refused(events: object, message: str) -> None:

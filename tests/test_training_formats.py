@@ -239,6 +239,12 @@ def test_a_line_of_gum_needs_four_columns(tmp_path: Path) -> None:
         (
             "jsonl",
             "a.jsonl",
+            '{"text": "Ann", "entites": []}',
+            r"line 1: unknown field 'entites'; did you mean 'entities'",
+        ),
+        (
+            "jsonl",
+            "a.jsonl",
             '{"text": "Ann", "entities": [{"start": 0, "end": 4, "label": "P"}]}',
             r"0 to 4 is no span",
         ),
@@ -298,6 +304,13 @@ def config(folder: Path, content: object) -> Path:
 def test_a_broken_config_is_refused(content: object, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         read_recipe(config(tmp_path, content))
+
+
+def test_a_field_that_a_config_sets_twice_is_refused(tmp_path: Path) -> None:
+    path = config(tmp_path, LEAST)
+    path.write_text(f"epochs: 3\n{path.read_text()}epochs: 4\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml, line \d: not valid YAML \('epochs' stands in line 1 too\)"):
+        read_recipe(path)
 
 
 def test_a_config_in_another_encoding_is_refused(tmp_path: Path) -> None:

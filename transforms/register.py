@@ -1,7 +1,7 @@
 """The user's register of known entities: reading it, and finding candidates in it.
 
 Columns: `id`, `name`, `aliases` (a list, or one text with `|` between), `type`, `description`. Only `id`, `name`
-and `type` are needed. CSV, JSONL or Parquet.
+and `type` are needed; a register may have columns of its own beside them. CSV, JSONL or Parquet.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from transforms.names import LONGEST, name_key
-from transforms.schema import Kinds, Schema, cut
+from transforms.schema import Kinds, Schema
+from transforms.user_files import cut, misspelt_field
 
 _NEEDED = ("id", "name", "type")
+_FIELDS = (*_NEEDED, "aliases", "description")
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -79,8 +81,8 @@ def load_register(path: str | Path, schema: Schema) -> Register:
     """Read and check a register.
 
     Raises:
-        RegisterError: unreadable file, missing column, empty or repeated id, a type that the schema lacks, or a text
-            that the graph cannot hold.
+        RegisterError: unreadable file, missing or misspelt column, empty or repeated id, a type that the schema lacks,
+            or a text that the graph cannot hold.
     """
     path = Path(path)
     readers = {".csv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl, ".parquet": _parquet}
@@ -128,6 +130,9 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _entry(path: Path, row: int, fields: dict[str, Any], schema: Schema) -> Entry:
+    # Under None, a CSV row has what its header has no names for.
+    if problem := misspelt_field(tuple(name for name in fields if isinstance(name, str)), _FIELDS):
+        raise RegisterError(f"{path}, row {row}: {problem}")
     for field in _NEEDED:
         if (value := fields.get(field)) is None or not str(value).strip():
             raise RegisterError(f"{path}, row {row}: field {field!r} is missing or empty; every row needs one")

@@ -32,18 +32,21 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-import yaml
-
 from transforms.phrases import PhraseError, Wording, check_phrase, expand, wordings
+from transforms.user_files import YamlError, cut, read_yaml, unknown_field
 
 DEFAULT_SCHEMA = Path(__file__).parent / "schemas" / "enterprise.yaml"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-#: The parser in C, ten times as fast, where PyYAML came with it.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 #: How the mentions of a type may be read, if not as plain names.
 KINDS = ("Person", "Organisation", "Date", "Money", "Number")
+#: The fields of a schema, and of what it lists.
+_SCHEMA = ("name", "entities", "events", "relations", "words")
+_ENTITY = ("description", "labels", "single", "like", "subtypes")
+_EVENT = (*_ENTITY, "roles")
+_SUBTYPE = ("description", "subtypes")
+_ROLE = ("description", "tail", "phrases", "implies")
+_RELATION = ("head", *_ROLE)
 
 
 class SchemaError(ValueError):
@@ -159,22 +162,24 @@ def load_schema(path: str | Path | None = None) -> Schema:
     """Read a schema file; the default one without a path.
 
     Raises:
-        SchemaError: the file cannot be read, is not YAML, or a field is missing or wrong.
+        SchemaError: the file cannot be read, is not YAML, or a field is unknown, missing, doubled or wrong.
     """
     path = Path(path or DEFAULT_SCHEMA)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
-    except OSError as error:
-        raise SchemaError(
-            f"{path}: the schema cannot be read ({error.strerror}); give an existing YAML file"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise SchemaError(f"{path}: not valid YAML ({str(error).splitlines()[0]}); mend the file") from error
+        content = read_yaml(path)
+    except YamlError as error:
+        raise SchemaError(str(error)) from error
     return parse_schema(content, str(path))
 
 
 def parse_schema(content: object, where: str) -> Schema:
-    """Check a schema's content. `where` names it in errors."""
+    """Check a schema's content. `where` names it in errors.
+
+    Raises:
+        SchemaError: a field is unknown, missing or wrong.
+    """
+    if isinstance(content, dict):
+        _known(content, _SCHEMA, where)
     if not isinstance(content, dict) or not isinstance(content.get("entities"), dict):
         raise SchemaError(f"{where}: field 'entities' is missing; list the entity types under it")
     entities = {name: _entity(name, row, where) for name, row in _named(content["entities"], "entities", where)}
@@ -193,12 +198,15 @@ def parse_schema(content: object, where: str) -> Schema:
                     f"{owners[label]}; give each label to one type"
                 )
     given = _section(content, "relations", where, "'head' and 'tail'")
-    words = {str(name): str(text) for name, text in _section(content, "words", where, "its alternatives").items()}
+    words = dict(_words(_section(content, "words", where, "its alternatives"), where))
     relations = {name: _relation(name, row, entities, where, words) for name, row in _named(given, "relations", where)}
     for event, row in events.items():
         roles = _section(row, "roles", f"{where}: field 'events.{event}'", "'tail'")
         for name, role in _named(roles, f"events.{event}.roles", where):
-            filled = {**role, "head": [event]} if isinstance(role, dict) else role
+            filled = role
+            if isinstance(role, dict):
+                _known(role, _ROLE, f"{where}: field 'events.{event}.roles.{name}'")
+                filled = {**role, "head": [event]}
             found = _relation(name, filled, entities, where, words)
             relations[name] = _widened(relations.get(name), found)
     _check_implied(relations, where)
@@ -210,6 +218,20 @@ def _section(content: object, name: str, where: str, needed: str) -> dict[object
     if not isinstance(given, dict):
         raise SchemaError(f"{where}: field {name!r}: expected types by name, each with {needed}")
     return given
+
+
+def _known(row: Mapping[object, object], fields: tuple[str, ...], place: str) -> None:
+    """Refuse fields that are none of `fields`: what they tell would be missing."""
+    if problem := unknown_field(row, fields):
+        raise SchemaError(f"{place}: {problem}")
+
+
+def _words(given: Mapping[object, object], where: str) -> Iterator[tuple[str, str]]:
+    for name, text in given.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            wanted = "put the name in quotes" if isinstance(text, str) else "expected one text, as in 'is|was|has been'"
+            raise SchemaError(f"{where}: field {cut(f'words.{name}')!r}: {wanted}")
+        yield name, text
 
 
 def _widened(known: RelationType | None, role: RelationType) -> RelationType:
@@ -242,20 +264,24 @@ def _named(rows: Mapping[object, object], section: str, where: str) -> Iterator[
 
 
 def _entity(name: str, row: object, where: str, *, event: bool = False) -> EntityType:
-    fields = row if isinstance(row, dict) else {}
+    place = f"{'events' if event else 'entities'}.{name}"
+    fields = {} if row is None else row
+    if not isinstance(fields, dict):
+        raise SchemaError(f"{where}: field '{place}': expected fields, as in {{description: \"What it is.\"}}")
+    _known(fields, _EVENT if event else _ENTITY, f"{where}: field '{place}'")
     labels = fields.get("labels") or [name]
     if not isinstance(labels, list):
-        raise SchemaError(f"{where}: field 'entities.{name}.labels': expected a list of the model's labels")
+        raise SchemaError(f"{where}: field '{place}.labels': expected a list of the model's labels")
     single = fields.get("single", event)
     if not isinstance(single, bool) or (event and not single):
-        raise SchemaError(f"{where}: field 'entities.{name}.single': expected true or false; an event is always single")
-    subtypes = tuple(_subtypes(fields, f"entities.{name}", where))
+        raise SchemaError(f"{where}: field '{place}.single': expected true or false; an event is always single")
+    subtypes = tuple(_subtypes(fields, place, where))
     description = str(fields.get("description") or "")
     if subtypes and not description:
-        raise SchemaError(f"{where}: field 'entities.{name}.description': its subtypes are told from it; describe it")
+        raise SchemaError(f"{where}: field '{place}.description': its subtypes are told from it; describe it")
     like = fields.get("like", next((kind for kind in KINDS if name == kind or labels == [kind]), ""))
     if like not in ("", *KINDS):
-        raise SchemaError(f"{where}: field 'entities.{name}.like': expected one of {', '.join(KINDS)}")
+        raise SchemaError(f"{where}: field '{place}.like': expected one of {', '.join(KINDS)}")
     return EntityType(name, description, frozenset(map(str, labels)), single, event, subtypes, like)
 
 
@@ -266,6 +292,7 @@ def _subtypes(fields: Mapping[str, object], place: str, where: str) -> Iterator[
         raise SchemaError(f"{where}: field '{place}.subtypes': expected descriptions by name")
     for name, row in _named(given, f"{place}.subtypes", where):
         inner = row if isinstance(row, dict) else {"description": row}
+        _known(inner, _SUBTYPE, f"{where}: field '{place}.subtypes.{name}'")
         description = inner.get("description")
         if not isinstance(description, str) or not description.strip():
             raise SchemaError(f"{where}: field '{place}.subtypes.{name}': say in a few words what such a thing is")
@@ -308,6 +335,7 @@ def _relation(
         raise SchemaError(f"{place}: an entity type has this name, and some servers keep both in one list; rename it")
     if not isinstance(row, dict):
         raise SchemaError(f"{place}: expected 'head' and 'tail', each a list of entity types")
+    _known(row, _RELATION, place)
     sides = []
     for side in ("head", "tail"):
         types = row.get(side)
@@ -337,11 +365,6 @@ def _phrases(given: object, place: str, words: Mapping[str, str]) -> Iterator[st
         except PhraseError as error:
             raise SchemaError(f"{place}.phrases: {cut(str(text))!r}: {error}") from error
         yield phrase
-
-
-def cut(text: str, length: int = 80) -> str:
-    """The beginning of a text that is quoted in an error."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def check_name(name: str, place: str) -> None:

@@ -19,13 +19,16 @@ from export_onnx.config import Source
 from export_onnx.examples import Example, Span
 from export_onnx.formats.lines import numbered_lines
 from transforms.segmenting import sentences
+from transforms.user_files import misspelt_field
+
+_FIELDS = ("text", "entities", "relations")
 
 
 def read(path: Path, source: Source) -> list[Example]:
     """Read a file of JSON lines.
 
     Raises:
-        ValueError: a line is no such object; names the line, the field and the remedy.
+        ValueError: a line is no such object, or misspells a field; names the line, the field and the remedy.
     """
     return [_example(line, f"{path}, line {number}") for number, line in numbered_lines(path)]
 
@@ -35,6 +38,8 @@ def _example(line: str, place: str) -> Example:
         row = json.loads(line)
     except ValueError as error:
         raise ValueError(f"{place}: not valid JSON ({error}); put one object on each line") from error
+    if isinstance(row, dict) and (problem := misspelt_field(tuple(row), _FIELDS)):
+        raise ValueError(f"{place}: {problem}")
     if not isinstance(row, dict) or not isinstance(row.get("text"), str):
         raise ValueError(f"{place}: field 'text' is missing; give the text that the offsets count in")
     entities = _rows(row, "entities", place)
