@@ -91,7 +91,8 @@ def build(config: Path, data: Path | None, work: Path, target: Path | None = Non
     curve = work / "curve.jsonl"
     teacher = make_teacher(prepared.recipe, prepared.start)
     scrambler = Scrambler(prepared.tokenizer.get_vocab()) if prepared.recipe.scramble else None
-    for epoch in train(prepared.recipe, network, windows, work, teacher, scrambler):
+    start = None if prepared.start is None else prepared.start[0]
+    for epoch in train(prepared.recipe, network, windows, work, teacher, scrambler, start):
         # Kept beside the checkpoint: a resumed run goes on in the same file.
         rows = [] if epoch["epoch"] == 1 or not curve.exists() else curve.read_text(encoding="utf-8").splitlines()
         curve.write_text("\n".join([*rows, json.dumps(epoch)]) + "\n", encoding="utf-8")

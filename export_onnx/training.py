@@ -5,8 +5,10 @@ Relation loss: adaptive thresholding (Zhou et al. 2021, ATLOP, eq. 6–8), with 
 
 from __future__ import annotations
 
+import hashlib
 import random
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +24,7 @@ from export_onnx.config import Recipe
 from export_onnx.distillation import Inputs, Scrambler, Teacher
 from export_onnx.examples import LabelSpace
 from export_onnx.windows import POSITIVE, TrainingBatch, TrainingWindow, batches, collate
+from transforms.bundle import Manifest
 from transforms.features import SHAPES
 
 
@@ -119,6 +122,20 @@ def made_by(recipe: Recipe, space: LabelSpace) -> dict[str, str]:
     return {name: repr(value) for name, value in made.items()}
 
 
+def content_digest(windows: Iterable[TrainingWindow]) -> str:
+    """SHA-256 of all that a training learns from, in hexadecimal: corrected data have another."""
+    found = hashlib.sha256()
+    for window in windows:
+        tokens = window.tokens
+        annotation = (window.allowed, window.mentions, window.pairs, window.targets)
+        for values in (tokens.ids, tokens.shapes, tokens.starts, tokens.spans, *annotation):
+            found.update(f"{values.dtype} {values.shape}".encode())
+            found.update(values.tobytes())
+        text = window.text[tokens.spans[0, 0] : tokens.spans[-1, 1]]
+        found.update(repr((window.source, text, [sorted(span.types) for span in window.spans])).encode())
+    return found.hexdigest()
+
+
 def train(
     recipe: Recipe,
     network: Network,
@@ -126,17 +143,25 @@ def train(
     work: Path,
     teacher: Teacher | None = None,
     scrambler: Scrambler | None = None,
+    start: Manifest | None = None,
 ) -> Iterator[dict[str, float]]:
     """Train to the end, resuming from the last finished epoch in `work`; yields each epoch's mean losses.
 
-    Of scrambled texts these hold nothing.
+    Of scrambled texts these hold nothing. What another recipe, other data or another bundle to `start` from left in
+    `work` is not taken up.
     """
     torch.manual_seed(recipe.seed)
     chooser = random.Random(recipe.seed)
     groups = [
         list(batches(epoch_windows(recipe, windows, chooser), recipe.budget, chooser)) for _ in range(recipe.epochs)
     ]
-    course = _Course(recipe, network, sum(map(len, groups)), teacher, scrambler)
+    origin = {
+        "recipe": repr(recipe),
+        "data": content_digest(windows),
+        "start": None if start is None else start.get("files"),
+        "made": made_by(recipe, network.space),  # `export` asks for it alone
+    }
+    course = _Course(recipe, network, origin, sum(map(len, groups)), teacher, scrambler)
     checkpoint = work / "checkpoint.pt"
     for epoch in range(course.resume(checkpoint), recipe.epochs):
         means = course.epoch(epoch, groups[epoch])
@@ -148,9 +173,16 @@ class _Course:
     """A training on its way: the network and what changes with it from step to step."""
 
     def __init__(
-        self, recipe: Recipe, network: Network, steps: int, teacher: Teacher | None, scrambler: Scrambler | None
+        self,
+        recipe: Recipe,
+        network: Network,
+        origin: dict[str, Any],
+        steps: int,
+        teacher: Teacher | None,
+        scrambler: Scrambler | None,
     ) -> None:
         self._recipe, self._network, self._teacher, self._scrambler = recipe, network, teacher, scrambler
+        self._origin = origin  # a checkpoint with another is of another training
         new = ("shapes", "settling")  # of the encoder, but not of the published one
         encoder, heads = list[nn.Parameter](), list[nn.Parameter]()
         for name, values in network.named_parameters():
@@ -167,20 +199,27 @@ class _Course:
         self._changing: dict[str, Any] = {"network": network, "optimizer": self._optimizer, "schedule": self._schedule}
 
     def resume(self, checkpoint: Path) -> int:
-        """Take up what a training by the same recipe left there; the number of epochs that it had finished."""
+        """Take up what a training of the same origin left there; the number of epochs that it had finished.
+
+        What becomes of a checkpoint is said on standard error.
+        """
         if not checkpoint.exists():
             return 0
         state = torch.load(checkpoint, weights_only=True)
-        if state["recipe"] != repr(self._recipe):
+        if any(state.get(name) != value for name, value in self._origin.items()):
+            print(f"{checkpoint}: of another recipe, data or start; training begins anew", file=sys.stderr)
             return 0
         for name, changing in self._changing.items():
             changing.load_state_dict(state[name])
-        return int(state["epoch"])
+        epochs, last = int(state["epoch"]), self._recipe.epochs
+        rest = "goes on from there" if epochs < last else "is done; delete the file to train again"
+        print(f"{checkpoint}: epoch {epochs} of {last}, of the same recipe and data; training {rest}", file=sys.stderr)
+        return epochs
 
     def save(self, checkpoint: Path, epochs: int) -> None:
         """Leave what `resume` takes up: whole or not at all, so that a kill leaves the epoch before."""
         state: dict[str, Any] = {name: changing.state_dict() for name, changing in self._changing.items()}
-        state |= {"recipe": repr(self._recipe), "epoch": epochs, "made": made_by(self._recipe, self._network.space)}
+        state |= {**self._origin, "epoch": epochs}
         part = checkpoint.with_suffix(".part")
         torch.save(state, part)
         part.replace(checkpoint)

@@ -20,6 +20,7 @@ import onnx  # noqa: E402
 from onnx import numpy_helper  # noqa: E402
 
 from export_onnx.architectures.crf import Crf, bio_labels  # noqa: E402
+from export_onnx.beginning import make_network  # noqa: E402
 from export_onnx.card import CARD, write_card  # noqa: E402
 from export_onnx.config import ConfigError, Part, Source, read_recipe  # noqa: E402
 from export_onnx.data import load  # noqa: E402
@@ -28,8 +29,8 @@ from export_onnx.evaluation import Counts, paired, tune_thresholds  # noqa: E402
 from export_onnx.examples import Fact  # noqa: E402
 from export_onnx.export import quantize  # noqa: E402
 from export_onnx.formats import redocred  # noqa: E402
-from export_onnx.recipes import evaluate, export, prepare  # noqa: E402
-from export_onnx.training import adaptive_threshold_loss  # noqa: E402
+from export_onnx.recipes import build, evaluate, export, prepare  # noqa: E402
+from export_onnx.training import adaptive_threshold_loss, train  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 from tests.training_data import redocred_document, write_training_data  # noqa: E402
 from transforms.bundle import BUNDLES, SENTENCE_ENCODER, TYPING, BundleError, load_bundle, verify  # noqa: E402
@@ -171,6 +172,7 @@ def test_one_command_trains_exports_and_checks_a_bundle_that_runs(tmp_path: Path
     assert again.returncode == 0, again.stderr
     assert "epoch 1/1" in done.stderr
     assert "epoch 1/1" not in again.stderr
+    assert "checkpoint.pt: epoch 1 of 1, of the same recipe and data; training is done; delete" in again.stderr
     assert (target / "model.onnx").read_bytes()
     assert load_bundle(target).manifest.content["files"] == bundle.manifest.content["files"]
 
@@ -262,9 +264,45 @@ def test_training_that_is_killed_ends_as_if_it_had_not_been(own: Path) -> None:
     again = subprocess.run(training(own, "killed"), cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert again.returncode == 0, again.stderr
     assert "epoch 1/12" not in again.stderr
+    assert "of 12, of the same recipe and data; training goes on from there" in again.stderr
     assert "epoch 12/12" in again.stderr
     manifests = [load_bundle(own / name).manifest.content for name in ("undisturbed", "killed")]
     assert manifests[0] == manifests[1]
+
+
+def write_two_names(folder: Path, *labels: str) -> Path:
+    """Twenty texts with two mentions of these labels, and the config that trains on them: one layer, one epoch."""
+    ends = [{"start": start, "end": start + 3, "label": label} for start, label in zip((0, 8), labels, strict=True)]
+    (folder / "train.jsonl").write_text(f"{json.dumps({'text': 'Ann and Bob left.', 'entities': ends})}\n" * 20)
+    sets = [{"name": "ours", "format": "jsonl", "train": "train.jsonl"}]
+    config = folder / "mine.yaml"
+    config.write_text(yaml.safe_dump({"name": "mine", "version": 1, "epochs": 1, "depth": 1, "data": sets}))
+    return config
+
+
+def test_corrected_data_are_trained_on_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, labels in enumerate(
+        (
+            ("Person", "Person"),
+            ("Person", "Firm"),
+            ("Firm", "Person"),
+            ("Firm", "Human"),
+        )  # one more, corrected, renamed
+    ):
+        bundle = build(write_two_names(tmp_path, *labels), None, tmp_path / "work", tmp_path / "bundle")
+        said = capsys.readouterr().err
+        assert ("of another recipe, data or start; training begins anew" in said) == (number > 0)
+        assert "epoch 1/1" in said
+        assert set(load_bundle(bundle).types) == set(labels)
+
+
+def test_another_bundle_to_start_from_is_trained_from_anew(tmp_path: Path) -> None:
+    prepared = prepare(write_two_names(tmp_path, "Person", "Firm"), None)
+    network = make_network(prepared.recipe, prepared.space)
+    windows = [window for s in prepared.sets for e in s.train for window in prepared.windows(s.source.name, e)]
+    starts = [verify(BUNDLES / name) for name in ("enterprise", "enterprise", "medical-events")]
+    trained = [len(list(train(prepared.recipe, network, windows, tmp_path, start=start))) for start in starts]
+    assert trained == [1, 0, 1]
 
 
 def test_facts_of_a_document_and_their_sentences_are_scored(tmp_path: Path) -> None:
