@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from export_onnx.architectures.encoder import Encoder
 from export_onnx.architectures.relation_head import RelationHead
 from export_onnx.architectures.typing_tower import BlendedTower
-from export_onnx.config import Source
+from export_onnx.config import ConfigError, Source
 from export_onnx.examples import Example
 from export_onnx.training import Network
 from transforms.bundle import MANIFEST, digest, open_session
@@ -167,6 +168,22 @@ def provenance(
             for s, train, dev in parts
         ],
     }
+
+
+def make_folder(folder: Path, option: str) -> Path:
+    """Make a folder that is written later, before the work that would be lost; the folder. `option` named it.
+
+    Raises:
+        ConfigError: it is a file, or nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ConfigError(
+            f"{option} {folder}: nothing can be written there ({error.strerror}); name a folder"
+        ) from error
+    return folder
 
 
 def write_bundle(folder: Path, files: Sequence[str], manifest: Mapping[str, Any]) -> None:

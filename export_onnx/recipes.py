@@ -29,6 +29,7 @@ from export_onnx.export import (
     export_relations,
     export_sentence_encoder,
     export_tagger,
+    make_folder,
     provenance,
     quantize,
     write_bundle,
@@ -82,9 +83,14 @@ def _schema(recipe: Recipe) -> Schema | None:
 
 
 def build(config: Path, data: Path | None, work: Path, target: Path | None = None, seed: int | None = None) -> Path:
-    """Train, then `export`. Resumes in `work`; returns the bundle's folder."""
+    """Train, then `export`. Resumes in `work`; returns the bundle's folder.
+
+    Raises:
+        ConfigError: the config cannot be used, or nothing can be written in `work` or `target`.
+    """
     prepared = prepare(config, data, seed)
-    work.mkdir(parents=True, exist_ok=True)
+    folder = _target(prepared, target)
+    make_folder(work, "--work")
     network = _network(prepared)
     windows = [window for s in prepared.sets for e in s.train for window in prepared.windows(s.source.name, e)]
     begin(network, prepared.recipe, prepared.start, windows)
@@ -96,19 +102,23 @@ def build(config: Path, data: Path | None, work: Path, target: Path | None = Non
         # Kept beside the checkpoint: a resumed run goes on in the same file.
         rows = [] if epoch["epoch"] == 1 or not curve.exists() else curve.read_text(encoding="utf-8").splitlines()
         curve.write_text("\n".join([*rows, json.dumps(epoch)]) + "\n", encoding="utf-8")
-    return _finish(prepared, network, work, target)
+    return _finish(prepared, network, work, folder)
 
 
 def export(config: Path, data: Path | None, work: Path, target: Path | None = None, seed: int | None = None) -> Path:
     """The bundle of the last finished epoch in `work`: graphs, int8, thresholds, metrics, card.
 
     Raises:
-        ConfigError: nothing was trained there, or a network of other sizes or labels.
+        ConfigError: nothing was trained there, or a network of other sizes or labels; or as in `build`.
     """
     prepared = prepare(config, data, seed)
     if not (work / "checkpoint.pt").exists():
         raise ConfigError(f"{work}: no checkpoint there; run `train` first, with the same --work and --seed")
-    return _finish(prepared, _network(prepared), work, target)
+    return _finish(prepared, _network(prepared), work, _target(prepared, target))
+
+
+def _target(prepared: Prepared, given: Path | None) -> Path:
+    return make_folder(given or BUNDLES / prepared.recipe.name, "--target")
 
 
 def evaluate(config: Path, data: Path | None, bundle: Path, part: str) -> dict[str, Any]:
@@ -139,13 +149,11 @@ def _network(prepared: Prepared) -> Network:
     return make_network(prepared.recipe, prepared.space)
 
 
-def _finish(prepared: Prepared, network: Network, work: Path, target: Path | None) -> Path:
+def _finish(prepared: Prepared, network: Network, work: Path, folder: Path) -> Path:
     recipe, space = prepared.recipe, prepared.space
     _load(network, prepared, work / "checkpoint.pt")
     network.eval()
-    folder, plain = target or BUNDLES / recipe.name, work / "fp32"
-    for place in (folder, plain):
-        place.mkdir(parents=True, exist_ok=True)
+    plain = make_folder(work / "fp32", "--work")
     export_tagger(network, plain / "model.onnx")
     if network.relations is not None:
         export_relations(network.relations, plain / RELATIONS)
@@ -256,9 +264,8 @@ def _measure(prepared: Prepared, int8: Path, fp32: Path) -> tuple[dict[str, floa
 
 def build_sentence_encoder(work: Path, target: Path | None = None) -> Path:
     """Export, quantize and check the encoder as published, as a bundle of the task `sentence-encoder`."""
-    work.mkdir(parents=True, exist_ok=True)
-    folder = target or BUNDLES / "sentence-encoder"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(work, "--work")
+    folder = make_folder(target or BUNDLES / "sentence-encoder", "--target")
     export_sentence_encoder(given_encoder(), work / "sentence.onnx")
     quantize(work / "sentence.onnx", folder / "model.onnx")
     (folder / "tokenizer.json").write_bytes((encoder_folder() / "tokenizer.json").read_bytes())

@@ -22,7 +22,7 @@ from export_onnx.architectures.typing_tower import BlendedTower, TypingTower
 from export_onnx.card import write_card
 from export_onnx.config import ConfigError, Source, checked, read_sources, read_yaml
 from export_onnx.data import read_parts
-from export_onnx.export import export_tower, provenance, write_bundle
+from export_onnx.export import export_tower, make_folder, provenance, write_bundle
 from transforms.bundle import TYPING
 from transforms.decoding import FloatArray
 from transforms.schema import Schema, load_schema
@@ -86,9 +86,8 @@ def build_typing_bundle(config: Path, data: Path | None, target: Path | None = N
     parts = [(source, *read_parts(source, data or config.parent)) for source in recipe.data]
     train = _names([(source, train) for source, train, _ in parts], space, encoder)
     dev = _names([(source, dev) for source, _, dev in parts], space, encoder)
+    folder = make_folder(target or TYPING, "--target")
     tower = fit(recipe, space, train)
-    folder = target or TYPING
-    folder.mkdir(parents=True, exist_ok=True)
     export_tower(tower, space.vectors.shape[1], folder / "model.onnx")
     manifest = {
         "name": recipe.name,

@@ -280,6 +280,15 @@ def write_two_names(folder: Path, *labels: str) -> Path:
     return config
 
 
+@pytest.mark.parametrize("option", ["--target", "--work"])
+def test_where_nothing_can_be_written_is_said_before_training(option: str, tmp_path: Path) -> None:
+    config = write_two_names(tmp_path, "Person", "Firm")
+    places = {"--target": tmp_path / "bundle", "--work": tmp_path / "work"} | {option: config}
+    with pytest.raises(ConfigError, match=rf"^{option} {config}: .* \(File exists\); name a folder$"):
+        build(config, None, places["--work"], places["--target"])
+    assert not (tmp_path / "work").exists()
+
+
 def test_corrected_data_are_trained_on_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number, labels in enumerate(
         (
