@@ -12,6 +12,10 @@ def main() -> None:
     options = _parser().parse_args()
     try:
         print(_run(options))
+    except ModuleNotFoundError as error:
+        raise SystemExit(
+            f"python -m export_onnx: no module {error.name!r}; install the training extra: pip install -e '.[train]'"
+        ) from error
     except (OSError, ValueError) as error:
         raise SystemExit(f"python -m export_onnx: {error}") from error
 

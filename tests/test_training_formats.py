@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from export_onnx.data import load
 from export_onnx.examples import Example, LabelSpace, Span, without_overlaps
 from export_onnx.formats import FORMATS
 from export_onnx.schema_files import schema_of_data
+from tests.conftest import ROOT
 from transforms.schema import parse_schema
 
 ANY = Source("any", "any", Part(()))
@@ -427,3 +430,15 @@ def test_of_one_mention_marked_twice_what_is_known_stays() -> None:
     # Many, since the order of hashes might do right by one.
     twice = [Span(n, n + 1, frozenset({"Person"}), known) for n in range(0, 60, 2) for known in (False, True)]
     assert all(span.known for span in without_overlaps(twice))
+
+
+def test_without_the_training_extra_it_is_named() -> None:
+    # None among the modules is how Python is told that there is no such one.
+    code = "import runpy, sys; sys.modules['torch'] = None; runpy.run_module('export_onnx', run_name='__main__')"
+    command = [sys.executable, "-c", code, "train", "mine.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "python -m export_onnx: no module 'torch'; install the training extra: pip install -e '.[train]'"
+    )
+    assert "Traceback" not in done.stderr
