@@ -32,6 +32,7 @@ PERSON = "entities: {Person: {}}\n"
             "entities: {Person: {label: [PER]}}",
             ": field 'entities.Person': unknown field 'label'; did you mean 'labels'?",
         ),
+        ("entities: {Person: {labels: [NO]}}", "'entities.Person.labels': expected a list of labels; put numbers and"),
         ("entities: {Person: {subtype: {}}}", "unknown field 'subtype'; did you mean 'subtypes'?"),
         ("entities: {Person: {roles: {}}}", "'entities.Person': unknown field 'roles'"),
         ("entities: {Person: A human being.}", "'entities.Person': expected fields, as in {description: "),

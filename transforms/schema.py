@@ -270,8 +270,10 @@ def _entity(name: str, row: object, where: str, *, event: bool = False) -> Entit
         raise SchemaError(f"{where}: field '{place}': expected fields, as in {{description: \"What it is.\"}}")
     _known(fields, _EVENT if event else _ENTITY, f"{where}: field '{place}'")
     labels = fields.get("labels") or [name]
-    if not isinstance(labels, list):
-        raise SchemaError(f"{where}: field '{place}.labels': expected a list of the model's labels")
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise SchemaError(
+            f"{where}: field '{place}.labels': expected a list of labels; put numbers and yes/no in quotes"
+        )
     single = fields.get("single", event)
     if not isinstance(single, bool) or (event and not single):
         raise SchemaError(f"{where}: field '{place}.single': expected true or false; an event is always single")
@@ -282,7 +284,7 @@ def _entity(name: str, row: object, where: str, *, event: bool = False) -> Entit
     like = fields.get("like", next((kind for kind in KINDS if name == kind or labels == [kind]), ""))
     if like not in ("", *KINDS):
         raise SchemaError(f"{where}: field '{place}.like': expected one of {', '.join(KINDS)}")
-    return EntityType(name, description, frozenset(map(str, labels)), single, event, subtypes, like)
+    return EntityType(name, description, frozenset(labels), single, event, subtypes, like)
 
 
 def _subtypes(fields: Mapping[str, object], place: str, where: str) -> Iterator[Subtype]:
