@@ -92,6 +92,7 @@ class Job:
     replace_models: bool = False
     queues: tuple[Queue, ...] = ()
     limits: Limits = DEFAULT_LIMITS
+    own: tuple[str, ...] = ()  # real paths of the folders that it writes to, which are no inputs
     options: Mapping[str, str] = field(default_factory=dict)  # what a replay of its dead letters takes over
 
     def renewed(self, inputs: Sequence[str]) -> Job:
@@ -130,6 +131,7 @@ def check(
     connection = resolve_target(given.graph)
     prepare(connection, schema)
     started = datetime.now(UTC)
+    places = (given.graph, given.dead_letters, given.parquet)
     return Job(
         inputs=tuple(inputs),
         connection=connection,
@@ -147,6 +149,7 @@ def check(
         replace_models=given.replace_models,
         queues=queues,
         limits=limits,
+        own=tuple(os.path.realpath(path) for path in places if path and "://" not in path),
         options=_to_replay(given, manifest.path),
     )
 
@@ -248,12 +251,12 @@ def compose(documents: beam.PCollection, dead: list[beam.PCollection], job: Job,
 def _read(pipeline: beam.Pipeline, job: Job) -> Any:
     """Documents, Retractions (None without queues) and dead letters of all inputs."""
     if not job.queues:
-        documents, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column, job.limits)
+        documents, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column, job.limits, job.own)
         return documents, None, lost
     read = [pipeline | ReadQueue(queue, job.text_column, job.limits) for queue in job.queues]
     documents, retractions, dead = ([found[kind] for found in read] for kind in range(3))
     if job.inputs:
-        found, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column, job.limits)
+        found, lost = pipeline | "Read" >> ReadInputs(job.inputs, job.text_column, job.limits, job.own)
         documents.append(found)
         dead.append(lost)
     return (

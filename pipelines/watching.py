@@ -206,7 +206,7 @@ def open_watch(options: PipelineOptions, interval: float, metrics: Metrics) -> W
     # What was begun and not finished has no stamp: it is read again, or withdrawn if it went.
     known = {path: stamp for path, (stamp, _) in sources.items()}
     suspects = {path: tries for path, (_, tries) in sources.items() if tries}
-    return Watch(options, job, Watcher(job.inputs, known), metrics, interval, suspects)
+    return Watch(options, job, Watcher(job.inputs, known, job.own), metrics, interval, suspects)
 
 
 def _look(folder: str) -> tuple[tuple[str, int, int], ...]:

@@ -317,6 +317,20 @@ def test_odd_names_lose_nothing(tmp_path: Path) -> None:
     assert any("not UTF-8" in cause for cause in causes)
 
 
+def test_a_run_reads_nothing_that_it_wrote(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Kari Halvorsen was born in Bergen on 2 May 1961.")
+    (tmp_path / "empty.txt").write_text("")
+    try:
+        for _ in range(2):
+            ran = tripleflow("run", ".", "--graph", "kg", "--parquet", "tables", cwd=tmp_path)
+            assert ran.code == 0, ran.err
+        rows = run_query(resolve_target(str(tmp_path / "kg")), "MATCH (d:Document) RETURN d.uri AS uri")
+    finally:
+        server.wipe(tmp_path / "kg")
+    assert rows == [{"uri": str(tmp_path / "a.txt")}]
+    assert [filed.letter.uri for filed in read_letters(tmp_path / "dead-letters")] == [str(tmp_path / "empty.txt")]
+
+
 def test_options_of_beam_pass_through(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Kari Halvorsen was born in Bergen on 2 May 1961.")
     folder = tmp_path / "kg"

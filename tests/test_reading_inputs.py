@@ -8,10 +8,12 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that
 
+from kg_sink.server import STATE
 from tests.reading_files import make_mail, write
 from transforms.dead_letters import letter
 from transforms.letter_box import Filed, inputs_to_replay
 from transforms.reading.inputs import InputError, ReadInputs, expand_inputs, find_files, inputs_within
+from transforms.reading.watching import list_files
 
 
 @pytest.fixture
@@ -43,6 +45,28 @@ def folder(tmp_path):
 def test_hidden_files_are_read_only_if_they_are_named(folder, given, expected):
     (pattern,) = expand_inputs([f"{folder}/{given}"])
     assert sorted(os.path.relpath(found.path, folder) for found in find_files(pattern)) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", ["a.txt"]),
+        ("**", ["a.txt"]),
+        ("**/*.jsonl", []),
+        ("out/dead", ["out/dead/run-1.jsonl"]),
+        ("kg", ["kg/config/c.json", "kg/graph-server.json", "kg/password"]),
+        ("kg/config/*.json", ["kg/config/c.json"]),
+        ("kg/password", ["kg/password"]),
+    ],
+)
+def test_what_tripleflow_keeps_is_read_only_if_it_is_named(tmp_path, given, expected):
+    for name in ("a.txt", f"kg/{STATE}", "kg/password", "kg/config/c.json", "out/dead/run-1.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write(tmp_path / name, "Acme Ltd is based in Oslo.")
+    (pattern,) = expand_inputs([f"{tmp_path}/{given}"])
+    own = [os.path.realpath(tmp_path / "out" / "dead")]
+    assert sorted(os.path.relpath(found.path, tmp_path) for found in find_files(pattern, own)) == expected
+    assert {os.path.relpath(path, tmp_path) for path in list_files([pattern], own)} == set(expected)
 
 
 def test_what_a_run_reads_again(folder):

@@ -10,6 +10,7 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from typing import Any
 
 import apache_beam as beam
@@ -24,6 +25,8 @@ from transforms.records import Blob, DeadLetter, Document
 
 #: What a glob gives a meaning of its own.
 _GLOB = re.compile(r"[*?[]")
+#: A folder that holds this file is an embedded graph (kg_sink/server.py), and its password lies there.
+GRAPH_STATE = "graph-server.json"
 
 
 class InputError(ValueError):
@@ -102,16 +105,27 @@ def _nearest(pattern: str) -> str:
     return f"; did you mean {os.path.join(folder, near[0])}?" if near else f"; {folder} has nothing of that name"
 
 
-def find_files(pattern: str) -> Iterator[FileMetadata]:
-    """The files that a pattern of `expand_inputs` matches, without the hidden ones.
+def find_files(pattern: str, own: Sequence[str] = ()) -> Iterator[FileMetadata]:
+    """The files that a pattern of `expand_inputs` matches, without the hidden ones and those of tripleflow itself.
 
     Hidden is what has a name, or lies in a folder, that begins with "." below the folder that the pattern begins with,
-    unless the rest of the pattern names something hidden itself.
+    unless the rest of the pattern names something hidden itself. Tripleflow's are embedded graphs and the folders `own`
+    (real paths, where a run writes to), as far as they lie below the folder that the pattern begins with.
     """
     folder = folder_of(pattern)
     all_of_it = "/." in f"/{pattern.removeprefix(folder)}"
+    below = f"{folder.rstrip('/')}/"
+
+    @cache
+    def is_own(place: str) -> bool:
+        if "://" in place or not place.startswith(below):
+            return False
+        made = os.path.realpath(place) in own or os.path.exists(os.path.join(place, GRAPH_STATE))
+        return made or is_own(os.path.dirname(place))
+
     for found in FileSystems.match([pattern])[0].metadata_list:
-        if all_of_it or "/." not in f"/{found.path.removeprefix(folder)}":
+        hidden = not all_of_it and "/." in f"/{found.path.removeprefix(folder)}"
+        if not hidden and not is_own(os.path.dirname(found.path)):
             yield found
 
 
@@ -178,8 +192,11 @@ _KINDS = {
 class _FindDoFn(beam.DoFn):
     """Pattern → (path, bytes) of each file; a name that is no UTF-8 would end the whole run, and is a dead letter."""
 
+    def __init__(self, own: Sequence[str]) -> None:
+        self._own = own
+
     def process(self, pattern: str) -> Iterator[Any]:
-        for found in find_files(pattern):
+        for found in find_files(pattern, self._own):
             try:
                 found.path.encode()
                 yield found.path, found.size_in_bytes
@@ -190,18 +207,24 @@ class _FindDoFn(beam.DoFn):
 
 
 class ReadInputs(beam.PTransform):
-    """Globs → (Document, dead letters). A file that several globs match is read once."""
+    """Globs → (Document, dead letters). A file that several globs match is read once; for `own` see `find_files`."""
 
-    def __init__(self, patterns: Sequence[str], text_column: str = "text", limits: Limits = Limits()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        patterns: Sequence[str],
+        text_column: str = "text",
+        limits: Limits = Limits(),  # noqa: B008
+        own: Sequence[str] = (),
+    ) -> None:
         super().__init__()
-        self._patterns, self._work = list(patterns), _ReadDoFn(text_column, limits)
+        self._patterns, self._work, self._own = list(patterns), _ReadDoFn(text_column, limits), tuple(own)
 
     def expand(self, begin: Any) -> Any:
         """Match, spread over the workers, read."""
         found = (
             begin
             | "Patterns" >> beam.Create(self._patterns)
-            | "Find" >> beam.ParDo(_FindDoFn()).with_outputs("dead", main="good")
+            | "Find" >> beam.ParDo(_FindDoFn(self._own)).with_outputs("dead", main="good")
         )
         split = (
             found.good | "Once" >> beam.Distinct() | "Read" >> beam.ParDo(self._work).with_outputs("dead", main="good")

@@ -31,12 +31,12 @@ class Changes:
 class Watcher:
     """Compares what is there with what was read."""
 
-    def __init__(self, patterns: Sequence[str], known: Mapping[str, str]) -> None:
+    def __init__(self, patterns: Sequence[str], known: Mapping[str, str], own: Sequence[str] = ()) -> None:
         """`patterns` are globs (`inputs.expand_inputs`); `known` leads from paths to the stamps that were read.
 
-        A path whose reading was begun and not finished has the stamp "".
+        A path whose reading was begun and not finished has the stamp "". For `own` see `inputs.find_files`.
         """
-        self._patterns = list(patterns)
+        self._patterns, self._own = list(patterns), tuple(own)
         ours = [_regex(pattern) for pattern in patterns]
         self.known = {path: stamp for path, stamp in known.items() if any(regex.match(path) for regex in ours)}
         self._roots = {root: _identity(root) for root in map(folder_of, patterns) if "://" not in root}
@@ -51,7 +51,7 @@ class Watcher:
         """
         if any(_identity(root) != identity for root, identity in self._roots.items()):
             raise OSError(f"{', '.join(self._roots)}: not the folder that it was; is its disk mounted?")
-        listing = list_files(self._patterns)
+        listing = list_files(self._patterns, self._own)
         read = {
             path: stamp
             for path, stamp in sorted(listing.items())
@@ -79,11 +79,11 @@ class Watcher:
         return sum(1 for path, stamp in self._before.items() if self.known.get(path) != stamp)
 
 
-def list_files(patterns: Sequence[str]) -> Listing:
-    """Path → stamp (size and time of the last change) of all visible files."""
+def list_files(patterns: Sequence[str], own: Sequence[str] = ()) -> Listing:
+    """Path → stamp (size and time of the last change) of all files that `inputs.find_files` finds."""
     found: Listing = {}
     for pattern in patterns:
-        for file in find_files(pattern):
+        for file in find_files(pattern, own):
             found[file.path] = f"{file.size_in_bytes}:{file.last_updated_in_seconds:.6f}"
     return found
 
