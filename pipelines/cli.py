@@ -234,7 +234,9 @@ def main() -> None:
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        sys.stdout.flush()
+        # Not sys.exit: a thread of Beam that the interrupt kept from being told to end would be waited for in vain.
+        os._exit(130)
     except click.ClickException as error:
         _fail(error.format_message())
     except (ValueError, RuntimeError, OSError) as error:

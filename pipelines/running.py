@@ -34,8 +34,7 @@ def run_job(arguments: list[str], options: dict[str, Any]) -> int:
         UsageError: no input, or an option that neither this command nor Beam knows.
         ValueError, RuntimeError: see `structure.check`.
     """
-    if options["verbose"]:
-        logging.getLogger().setLevel(logging.INFO)
+    _log(options["verbose"])
     inputs, passed = _inputs(arguments)
     if options.get("log"):
         observing.log_events(options["log"], documents=True)
@@ -63,6 +62,7 @@ def run_watch(arguments: list[str], options: dict[str, Any]) -> int:
         UsageError: no input, an option that nobody knows, or one that a watch cannot keep.
         ValueError, RuntimeError: see `structure.check`.
     """
+    _log(options["verbose"])
     inputs, passed = _inputs(arguments)
     if any(map(is_queue, inputs)):
         raise click.UsageError("--watch is for folders; a queue is read until the run is stopped, without it")
@@ -119,6 +119,13 @@ def _run_as_before(inputs: list[str], kept: dict[str, str], folder: str, options
         shown = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in kept.items())
         click.echo(printable(f"as before, with {shown}"), err=True)
     return run_job(inputs, {"dead_letters": folder, "workers": 1, "verbose": False, **options, **kept})
+
+
+def _log(verbose: bool) -> None:
+    if verbose:
+        logging.getLogger().setLevel(logging.INFO)
+    else:  # Beam's tracebacks of what ends a run, which is said in a line anyway
+        logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
 
 
 def _inputs(arguments: list[str]) -> tuple[list[str], list[str]]:

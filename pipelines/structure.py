@@ -11,9 +11,10 @@ import difflib
 import logging
 import os
 import re
+import shutil
 import sys
 from argparse import ArgumentParser
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -281,10 +282,12 @@ def run(options: PipelineOptions, job: Job) -> Any:
 
     Raises:
         GraphError: the graph stopped answering.
+        KeyboardInterrupt: the user ended it, whatever Beam made of that.
     """
-    for folder in (job.parquet, job.dead_letters):
-        if folder and "://" not in folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
+    folders = [Path(folder) for folder in (job.parquet, job.dead_letters) if folder and "://" not in folder]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    before = _half_written(folders)
     # The pipeline's functions live in installed modules; nothing of __main__ needs to travel.
     options.view_as(SetupOptions).save_main_session = False
     pipeline = beam.Pipeline(options=options)
@@ -292,13 +295,30 @@ def run(options: PipelineOptions, job: Job) -> Any:
     try:
         result = pipeline.run()
         result.wait_until_finish()
-    except Exception as error:
+    except BaseException as error:
+        for left in _half_written(folders) - before:
+            shutil.rmtree(left, ignore_errors=True)
+        if _interrupted(error):
+            raise KeyboardInterrupt from None
         lost = _graph_lost(error)
         if lost is None:
             raise
         raise GraphError(f"{job.connection.uri}: the graph stopped answering ({lost}); {_AGAIN}") from error
     finish(job)
     return result
+
+
+def _half_written(folders: Iterable[Path]) -> set[Path]:
+    """Where Beam keeps the parts of files that a run has not finished; it leaves them there if the run fails."""
+    return {path for folder in folders for path in folder.glob("beam-temp-*")}
+
+
+def _interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C is what ended a run; Beam raises what comes up in a stage as a RuntimeError with its text."""
+    if isinstance(error, KeyboardInterrupt) or str(error).startswith("KeyboardInterrupt"):
+        return True
+    cause = error.__cause__ or error.__context__
+    return _interrupted(cause) if cause else False
 
 
 _AGAIN = "run the same again: what was written stays, and nothing is written twice"

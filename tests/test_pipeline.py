@@ -7,9 +7,11 @@ import logging
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 from collections import defaultdict
 from email.message import EmailMessage
 from functools import partial
@@ -315,6 +317,24 @@ def test_odd_names_lose_nothing(tmp_path: Path) -> None:
     causes = sorted(filed.letter.cause for filed in read_letters(tmp_path / "dead-letters"))
     assert len(causes) == 2
     assert any("not UTF-8" in cause for cause in causes)
+
+
+def test_a_run_that_is_interrupted_says_nothing_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipelines.cli", "run", str(SAMPLES / "documents"), "--parquet", "tables"]
+    try:
+        with subprocess.Popen(
+            [*command, "--graph", "kg"], cwd=tmp_path, stderr=subprocess.PIPE, text=True, process_group=0,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+        ) as run:  # fmt: skip
+            while run.poll() is None and not list(tmp_path.glob("dead-letters/beam-temp-*")):
+                time.sleep(0.05)
+            os.killpg(run.pid, signal.SIGINT)
+            said = run.communicate()[1]
+    finally:
+        server.wipe(tmp_path / "kg")
+    assert run.returncode == 130, said
+    assert "Traceback" not in said
+    assert not list(tmp_path.rglob("beam-temp-*"))
 
 
 def test_a_run_reads_nothing_that_it_wrote(tmp_path: Path) -> None:
