@@ -18,7 +18,7 @@ from kg_sink.connection import GraphError, is_uri, resolve_target
 from kg_sink.exporting import canonical_export
 from kg_sink.history import as_time, present
 from pipelines.cli import Suggesting, graph_option
-from pipelines.output import FORMATS, printable, show
+from pipelines.output import FORMATS, printable, save, show
 
 format_option = click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 as_of_option = click.option("--as-of", "at", metavar="TIME", help="As the graph was then (ISO 8601).")
@@ -295,7 +295,7 @@ def view(
 
     if over_time:
         periods = _timeline(target, every, by)
-        Path(out).write_text(render_timeline(periods, f"{'Dates' if by == 'date' else 'Written'} by {every}"), "utf-8")
+        save(out, render_timeline(periods, f"{'Dates' if by == 'date' else 'Written'} by {every}"))
         click.echo(f"{len(periods)} periods drawn in {out}")
         return
     connection = connect(target)
@@ -304,7 +304,7 @@ def view(
         rows, title = neighbourhood(connection, found["id"], hops, limit), str(found["name"])
     else:
         rows, title = overview(connection, limit), "tripleflow"
-    Path(out).write_text(render(rows, title), encoding="utf-8")
+    save(out, render(rows, title))
     click.echo(f"{len(rows)} statements drawn in {out}")
 
 
@@ -404,7 +404,7 @@ def export(target: str, out: str | None) -> None:
     lines = canonical_export(connect(target))
     text = "".join(f"{line}\n" for line in lines)
     if out:
-        Path(out).write_text(text, encoding="utf-8")
+        save(out, text)
         click.echo(f"{len(lines)} nodes and edges in {out}")
     else:
         click.echo(text, nl=False)

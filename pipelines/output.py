@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -46,6 +47,19 @@ def show(rows: Sequence[Mapping[str, Any]], form: str, console: Console | None =
         for row in rows:
             table.add_row(*(_cell(row.get(name)) for name in rows[0]))
         console.print(table)
+
+
+def save(out: str, text: str) -> None:
+    """Write what a command's `--out` names, in a folder that is made if need be.
+
+    Raises:
+        ValueError: it cannot be written there.
+    """
+    try:
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
+        Path(out).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"--out {out}: {error.strerror}; name a file that can be written") from error
 
 
 def _numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:

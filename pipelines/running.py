@@ -73,7 +73,11 @@ def run_watch(arguments: list[str], options: dict[str, Any]) -> int:
     observing.log_events(options["log"] or "text", documents=options["log"] is not None)
     metrics = observing.Metrics()
     if options["metrics_port"] is not None:
-        port = metrics.serve(options["metrics_port"])
+        try:
+            port = metrics.serve(options["metrics_port"])
+        except OSError as error:
+            wanted = f"--metrics-port {options['metrics_port']}"
+            raise click.UsageError(f"{wanted}: {error.strerror}; give another, or 0 for any that is free") from error
         event("metrics", url=f"http://127.0.0.1:{port}/metrics")
     found = watching.open_watch(pipeline_options(inputs, options, passed), options["interval"], metrics)
     stop = threading.Event()

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import apache_beam as beam
@@ -109,7 +110,7 @@ def _run_name(started: datetime) -> str:
 def check(
     options: PipelineOptions, *, progress: str | None = None, log: str | None = None, may_be_empty: bool = False
 ) -> Job:
-    """Check a job's options before anything runs: files, schema, register, bundle, and that the graph takes writes.
+    """Check a job's options before anything runs: folders, schema, register, bundle, and that the graph takes writes.
 
     `progress` is a folder for the workers' counts, `log` how they log events (`text` or `json`).
 
@@ -122,6 +123,9 @@ def check(
     limits = limits_of(given.limit)
     queues = _queues(options, [text for text in given.input if is_queue(text)])
     inputs = expand_inputs([text for text in given.input if not is_queue(text)], may_be_empty=may_be_empty)
+    for option, folder in (("--parquet", given.parquet), ("--dead-letters", given.dead_letters)):
+        if folder and "://" not in folder:
+            _check_folder(option, folder)
     if "://" not in given.dead_letters:
         read_letters(Path(given.dead_letters))
     manifest = verify(find_bundle(given.model))
@@ -153,6 +157,18 @@ def check(
         own=tuple(os.path.realpath(path) for path in places if path and "://" not in path),
         options=_to_replay(given, manifest.path),
     )
+
+
+def _check_folder(option: str, folder: str) -> None:
+    """Raise an `InputError` if files cannot be written into a folder, or it cannot be made; nothing is made here."""
+    place = os.path.abspath(folder)
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    try:
+        TemporaryFile(dir=place).close()
+    except OSError as error:
+        where = folder if place == os.path.abspath(folder) else f"{folder}: {place}"
+        raise InputError(f"{option} {where}: {error.strerror}; name a folder that can be written to") from error
 
 
 def _to_replay(given: StructureOptions, model: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -112,6 +113,30 @@ def test_export_is_sorted_json_lines(sample_run: SampleRun, tmp_path: Path) -> N
     assert {json.loads(line)["kind"] for line in lines} == {"node", "edge"}
 
 
+def test_what_is_written_out_has_its_folder_made_or_is_refused(sample_run: SampleRun, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for command in (("graph", "export"), ("view", "--limit", "3"), ("view", "--timeline")):
+        ran = tripleflow(*command, "--graph", str(sample_run.graph), "--out", "new/x", cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        assert (tmp_path / "new" / "x").read_text(encoding="utf-8")
+        (tmp_path / "new" / "x").unlink()
+    ran = tripleflow("graph", "export", "--graph", str(sample_run.graph), "--out", "file/x", cwd=tmp_path)
+    assert ran.code == 2
+    assert ran.err.strip() == "tripleflow: --out file/x: File exists; name a file that can be written"
+
+
+def test_a_port_that_is_taken_is_said_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Acme is in Rome.")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ran = tripleflow("run", "--watch", ".", "--metrics-port", port, cwd=tmp_path)
+    assert ran.code == 2
+    assert ran.err.strip() == (
+        f"tripleflow: --metrics-port {port}: Address already in use; give another, or 0 for any that is free"
+    )
+    assert not (tmp_path / "graph").exists()
+
+
 def test_the_picture_opens_in_a_browser_without_a_network(
     sample_run: SampleRun, browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
@@ -149,6 +174,9 @@ def _colours(picture: bytes) -> set[str]:
         (["run", "no-such-folder"], "no such file or folder"),
         (["run", "samples", "--limit", "max_second=9"], "did you mean 'max_seconds'?"),
         (["run", "samples", "--limit", "max_pages=many"], "write it as max_pages=5000"),
+        (["run", "samples", "--parquet", "samples/a.txt"], "--parquet samples/a.txt: Not a directory; name a folder"),
+        (["run", "samples", "--dead-letters", "samples/a.txt/b"], "samples/a.txt: Not a directory; name a folder"),
+        (["run", "samples", "--parquet", "/proc"], "--parquet /proc: "),
         (["query", "counts", "--graph", "nowhere"], "no graph there yet"),
         (["query", "counts", "--graph", "bolt://127.0.0.1:9"], "no graph server answers there"),
         (["query", "counts", "--graph", "http://127.0.0.1:9"], "not a graph's URI; write bolt://HOST:PORT"),
@@ -167,6 +195,7 @@ def test_a_mistake_is_one_line_with_the_nearest_right_thing(arguments: list[str]
     assert hint in ran.err
     assert len(ran.err.strip().splitlines()) == 1
     assert ran.err.startswith("tripleflow: ")
+    assert not (tmp_path / "graph").exists()
 
 
 def test_options_of_beam_are_known_by_all_their_names_and_flags_take_no_input() -> None:
