@@ -28,7 +28,7 @@ from pipelines.observing import Metrics
 from transforms.counting import event
 from transforms.extracting import extract
 from transforms.holding import held, manifest_digest
-from transforms.letter_box import put_letter
+from transforms.letter_box import forget_before, put_letter
 from transforms.reading.inputs import exactly
 from transforms.reading.watching import Changes, Watcher
 from transforms.records import DeadLetter
@@ -95,8 +95,10 @@ class Watch:
         return bool(changes.read or changes.gone)
 
     def _withdraw(self, changes: Changes) -> None:
-        self.job = self._connected(self.job)
+        self.job = self._connected(self.job).renewed(())
         count = withdraw_sources(self.job.connection, changes.gone, present())
+        if "://" not in self.job.dead_letters:
+            forget_before(Path(self.job.dead_letters), self.job.run, changes.gone)
         self.watcher.done(Changes(gone=changes.gone))
         self.metrics.retracted.inc(count)
         event("withdrawn", files=len(changes.gone), documents=count)

@@ -183,6 +183,9 @@ def test_dead_letters_are_replayed_once_the_cause_is_mended(tmp_path: Path) -> N
         (tmp_path / "other.txt").write_text("Ben Ochieng works for Acme Ltd.")
         assert tripleflow("run", "note.txt", "--graph", str(folder), cwd=tmp_path).code == 0
         assert read_letters(tmp_path / "dead-letters") == [left]
+        put_letter(
+            tmp_path / "dead-letters", "run-1", {}, DeadLetter.of("g", "read", ValueError(), f"{tmp_path}/g.txt")
+        )
         assert tripleflow("run", "*.txt", "--graph", str(folder), cwd=tmp_path).code == 0
         assert read_letters(tmp_path / "dead-letters") == []
     finally:

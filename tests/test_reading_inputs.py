@@ -71,8 +71,14 @@ def test_what_tripleflow_keeps_is_read_only_if_it_is_named(tmp_path, given, expe
 
 def test_what_a_run_reads_again(folder):
     files = [f"{folder}/{name}" for name in ("a.txt", ".b.txt", "sub/e.txt", "gone.txt", "sub")]
-    (a, hidden, e, _, sub) = files
-    for given, expected in (("", [a, e]), ("sub", [e, sub]), ("*.txt", [a]), (".b.txt", [hidden]), ("sub/e.txt", [e])):
+    (a, hidden, e, gone, sub) = files
+    for given, expected in (
+        ("", [a, e, gone]),
+        ("sub", [e, sub]),
+        ("*.txt", [a, gone]),
+        (".b.txt", [hidden]),
+        ("sub/e.txt", [e]),
+    ):
         assert inputs_within(expand_inputs([f"{folder}/{given}"]), files) == expected
 
 

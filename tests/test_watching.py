@@ -88,7 +88,7 @@ def test_files_come_change_and_go_and_a_restart_reads_nothing_again(place: Path)
     assert [filed.letter.uri for filed in read_letters(place / "dead-letters")] == [str(inbox / "bad.pdf")]
 
 
-def test_a_watch_reads_nothing_that_it_wrote(place: Path) -> None:
+def test_a_watch_reads_nothing_that_it_wrote_and_drops_letters_of_what_went(place: Path) -> None:
     inbox = place / "in"
     with RunningWatch(inbox, ".", "--graph", "../kg", "--dead-letters", "dead") as watch:
         (inbox / "bad.pdf").write_text("no PDF")
@@ -97,9 +97,13 @@ def test_a_watch_reads_nothing_that_it_wrote(place: Path) -> None:
         watch.written("a.txt")
         (inbox / "b.txt").write_text(TEXT.format("Rome"))
         watch.written("b.txt")
+        assert [filed.letter.uri for filed in read_letters(inbox / "dead")] == [str(inbox / "bad.pdf")]
+        (inbox / "bad.pdf").unlink()
+        watch.wait_for("withdrawn")
         assert watch.stop() == 0
     assert list(uris(place)) == ["a.txt", "b.txt"]
     assert sum(event["files"] for event in watch.events if event["event"] == "round") == 3
+    assert read_letters(inbox / "dead") == []
 
 
 def test_what_happened_while_it_was_killed_is_made_good(place: Path) -> None:

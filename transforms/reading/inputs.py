@@ -130,11 +130,24 @@ def find_files(pattern: str, own: Sequence[str] = ()) -> Iterator[FileMetadata]:
 
 
 def inputs_within(patterns: Sequence[str], inputs: Sequence[str]) -> list[str]:
-    """Those of `inputs`, which are files or folders, that a run over `patterns` of `expand_inputs` reads."""
+    """Those of `inputs`, which are files or folders, that a run over `patterns` of `expand_inputs` reads.
+
+    Or would read, if they are local and not there any more.
+    """
     if not inputs:
         return []  # and nothing is listed, which takes its time on a remote filesystem
     found = {file.path for pattern in patterns for file in find_files(pattern)}
-    return [text for text in inputs if text in found or _pattern(text) in patterns]
+    matching = [regex_of(pattern) for pattern in patterns]
+
+    def is_gone(text: str) -> bool:
+        return "://" not in text and not os.path.lexists(text) and any(regex.match(text) for regex in matching)
+
+    return [text for text in inputs if text in found or _pattern(text) in patterns or is_gone(text)]
+
+
+def regex_of(pattern: str) -> re.Pattern[str]:
+    """What matches the paths that a pattern of `expand_inputs` does."""
+    return re.compile(FileSystems.get_filesystem(pattern).translate_pattern(pattern))
 
 
 class _ReadDoFn(beam.DoFn):

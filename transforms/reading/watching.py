@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from apache_beam.io.filesystems import FileSystems
-
-from transforms.reading.inputs import find_files, folder_of
+from transforms.reading.inputs import find_files, folder_of, regex_of
 
 Listing = dict[str, str]
 
@@ -37,7 +34,7 @@ class Watcher:
         A path whose reading was begun and not finished has the stamp "". For `own` see `inputs.find_files`.
         """
         self._patterns, self._own = list(patterns), tuple(own)
-        ours = [_regex(pattern) for pattern in patterns]
+        ours = [regex_of(pattern) for pattern in patterns]
         self.known = {path: stamp for path, stamp in known.items() if any(regex.match(path) for regex in ours)}
         self._roots = {root: _identity(root) for root in map(folder_of, patterns) if "://" not in root}
         self._before: Listing = {}
@@ -112,10 +109,6 @@ def being_written(path: str) -> bool:
     finally:
         os.close(handle)
     return False
-
-
-def _regex(pattern: str) -> re.Pattern[str]:
-    return re.compile(FileSystems.get_filesystem(pattern).translate_pattern(pattern))
 
 
 def _identity(root: str) -> tuple[int, int] | None:
