@@ -99,9 +99,10 @@ def build(config: Path, data: Path | None, work: Path, target: Path | None = Non
     scrambler = Scrambler(prepared.tokenizer.get_vocab()) if prepared.recipe.scramble else None
     start = None if prepared.start is None else prepared.start[0]
     for epoch in train(prepared.recipe, network, windows, work, teacher, scrambler, start):
-        # Kept beside the checkpoint: a resumed run goes on in the same file.
-        rows = [] if epoch["epoch"] == 1 or not curve.exists() else curve.read_text(encoding="utf-8").splitlines()
-        curve.write_text("\n".join([*rows, json.dumps(epoch)]) + "\n", encoding="utf-8")
+        # Kept beside the checkpoint: a resumed run goes on in the same file, whole after a kill at any time.
+        part = curve.with_suffix(".part")
+        part.write_text("".join(f"{json.dumps(row)}\n" for row in [*_rows(curve, int(epoch["epoch"]) - 1), epoch]))
+        part.replace(curve)
     return _finish(prepared, network, work, folder)
 
 
@@ -151,7 +152,7 @@ def _network(prepared: Prepared) -> Network:
 
 def _finish(prepared: Prepared, network: Network, work: Path, folder: Path) -> Path:
     recipe, space = prepared.recipe, prepared.space
-    _load(network, prepared, work / "checkpoint.pt")
+    finished = _load(network, prepared, work / "checkpoint.pt")
     network.eval()
     plain = make_folder(work / "fp32", "--work")
     export_tagger(network, plain / "model.onnx")
@@ -172,14 +173,20 @@ def _finish(prepared: Prepared, network: Network, work: Path, folder: Path) -> P
     for place in (folder, plain):
         write_bundle(place, files, {**manifest, "thresholds": dict.fromkeys(space.relations, 0.0)})
     thresholds, metrics = _measure(prepared, folder, plain)
-    curve = work / "curve.jsonl"
-    epochs = [json.loads(line) for line in curve.read_text(encoding="utf-8").splitlines()] if curve.exists() else []
+    epochs = _rows(work / "curve.jsonl", finished)
     write_bundle(folder, files, {**manifest, "thresholds": thresholds, "metrics": metrics, "curve": epochs})
     write_card(folder)
     return folder
 
 
-def _load(network: Network, prepared: Prepared, checkpoint: Path) -> None:
+def _rows(curve: Path, epochs: int) -> list[dict[str, float]]:
+    """The losses of the first epochs."""
+    lines = curve.read_text(encoding="utf-8").splitlines() if curve.exists() else []
+    return [json.loads(line) for line in lines[:epochs]]
+
+
+def _load(network: Network, prepared: Prepared, checkpoint: Path) -> int:
+    """Take the weights of a checkpoint; the number of epochs that they were trained."""
     state = torch.load(checkpoint, weights_only=True)
     for name, now in made_by(prepared.recipe, prepared.space).items():
         if (then := state.get("made", {}).get(name)) != now:
@@ -188,6 +195,7 @@ def _load(network: Network, prepared: Prepared, checkpoint: Path) -> None:
                 "run `train` again, or set it as it was"
             )
     network.load_state_dict(state["network"])
+    return int(state["epoch"])
 
 
 def _schema_text(prepared: Prepared) -> str:

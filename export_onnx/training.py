@@ -164,9 +164,8 @@ def train(
     course = _Course(recipe, network, origin, sum(map(len, groups)), teacher, scrambler)
     checkpoint = work / "checkpoint.pt"
     for epoch in range(course.resume(checkpoint), recipe.epochs):
-        means = course.epoch(epoch, groups[epoch])
-        course.save(checkpoint, epoch + 1)
-        yield {"epoch": epoch + 1, **means}
+        yield {"epoch": epoch + 1, **course.epoch(epoch, groups[epoch])}
+        course.save(checkpoint, epoch + 1)  # last, so that a kill loses no losses of an epoch that is kept
 
 
 class _Course:

@@ -22,7 +22,7 @@ from onnx import numpy_helper  # noqa: E402
 from export_onnx.architectures.crf import Crf, bio_labels  # noqa: E402
 from export_onnx.beginning import make_network  # noqa: E402
 from export_onnx.card import CARD, write_card  # noqa: E402
-from export_onnx.config import ConfigError, Part, Source, read_recipe  # noqa: E402
+from export_onnx.config import ConfigError, Part, Recipe, Source, read_recipe  # noqa: E402
 from export_onnx.data import load  # noqa: E402
 from export_onnx.documents import count_found  # noqa: E402
 from export_onnx.evaluation import Counts, paired, tune_thresholds  # noqa: E402
@@ -30,7 +30,8 @@ from export_onnx.examples import Fact  # noqa: E402
 from export_onnx.export import quantize  # noqa: E402
 from export_onnx.formats import redocred  # noqa: E402
 from export_onnx.recipes import build, evaluate, export, prepare  # noqa: E402
-from export_onnx.training import adaptive_threshold_loss, train  # noqa: E402
+from export_onnx.training import Network, adaptive_threshold_loss, train  # noqa: E402
+from export_onnx.windows import TrainingWindow  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 from tests.training_data import redocred_document, write_training_data  # noqa: E402
 from transforms.bundle import BUNDLES, SENTENCE_ENCODER, TYPING, BundleError, load_bundle, verify  # noqa: E402
@@ -305,13 +306,24 @@ def test_corrected_data_are_trained_on_anew(tmp_path: Path, capsys: pytest.Captu
         assert set(load_bundle(bundle).types) == set(labels)
 
 
-def test_another_bundle_to_start_from_is_trained_from_anew(tmp_path: Path) -> None:
-    prepared = prepare(write_two_names(tmp_path, "Person", "Firm"), None)
-    network = make_network(prepared.recipe, prepared.space)
+def untrained(config: Path) -> tuple[Recipe, Network, list[TrainingWindow]]:
+    prepared = prepare(config, None)
     windows = [window for s in prepared.sets for e in s.train for window in prepared.windows(s.source.name, e)]
+    return prepared.recipe, make_network(prepared.recipe, prepared.space), windows
+
+
+def test_another_bundle_to_start_from_is_trained_from_anew(tmp_path: Path) -> None:
+    given = untrained(write_two_names(tmp_path, "Person", "Firm"))
     starts = [verify(BUNDLES / name) for name in ("enterprise", "enterprise", "medical-events")]
-    trained = [len(list(train(prepared.recipe, network, windows, tmp_path, start=start))) for start in starts]
-    assert trained == [1, 0, 1]
+    assert [len(list(train(*given, tmp_path, start=start))) for start in starts] == [1, 0, 1]
+
+
+def test_an_epoch_is_kept_after_its_losses_are(tmp_path: Path) -> None:
+    epochs = train(*untrained(write_two_names(tmp_path, "Person", "Firm")), tmp_path)
+    next(epochs)
+    assert not (tmp_path / "checkpoint.pt").exists()
+    assert list(epochs) == []
+    assert (tmp_path / "checkpoint.pt").exists()
 
 
 def test_facts_of_a_document_and_their_sentences_are_scored(tmp_path: Path) -> None:
