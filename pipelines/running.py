@@ -178,6 +178,8 @@ def pipeline_options(inputs: list[str], options: dict[str, Any], passed: list[st
         arguments.append("--replace_models")
     if options["workers"] > 1:
         arguments += [f"--direct_num_workers={options['workers']}", "--direct_running_mode=multi_processing"]
+        if not options["verbose"]:
+            arguments.append("--default_sdk_harness_log_level=ERROR")
     return PipelineOptions([*arguments, *passed])
 
 

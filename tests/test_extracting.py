@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, combinations, pairwise
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import SAMPLES
+from tests.conftest import ROOT, SAMPLES
 from transforms.bundle import Bundle
 from transforms.decoding import FORBIDDEN
 from transforms.extracting import extract
@@ -165,3 +167,9 @@ def test_rectangles_cost_no_more_than_any_other_cut(lengths: list[int]) -> None:
     ]
     fitting = [way for way in ways if all(len(group) == 1 or len(group) * lengths[group[-1]] <= 1024 for group in way)]
     assert cost(found) == min(map(cost, fitting), default=0)
+
+
+def test_importing_says_nothing() -> None:
+    command = [sys.executable, "-c", "from transforms.extracting import extract"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout + done.stderr == ""
