@@ -71,7 +71,11 @@ def cli() -> None:
 @graph_option
 @click.option("--schema", metavar="S.yaml", help="Entity and relation types; the model's own without it.")
 @click.option("--register", metavar="FILE", help="Known entities to link to: CSV, JSONL or Parquet.")
-@click.option("--parquet", metavar="DIR", help="Write tables of documents, mentions, statements, evidence there.")
+@click.option(
+    "--parquet",
+    metavar="DIR",
+    help="Write tables of documents, mentions, statements, evidence there, in place of those of an earlier run.",
+)
 @click.option("--dead-letters", default="dead-letters", show_default=True, metavar="DIR", help="Where failures go.")
 @click.option("--model", metavar="DIR", help="A model bundle, by folder or name; `enterprise` without it.")
 @click.option("--text-column", default="text", show_default=True, help="Text column of JSONL and Parquet inputs.")

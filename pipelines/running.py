@@ -42,6 +42,8 @@ def run_job(arguments: list[str], options: dict[str, Any]) -> int:
     with tempfile.TemporaryDirectory(prefix="tripleflow-") as progress:
         beam_options = pipeline_options(inputs, options, passed)
         job = structure.check(beam_options, progress=progress, log=options.get("log"))
+        if job.parquet and "://" not in job.parquet and any(Path(job.parquet).glob("documents-*.parquet")):
+            click.echo(printable(f"--parquet {job.parquet}: the tables of an earlier run are replaced"), err=True)
         begin = time.monotonic()
         with _ProgressBar(Path(progress), console):
             result = structure.run(beam_options, job)

@@ -66,7 +66,7 @@ class StructureOptions(PipelineOptions):
         parser.add_argument("--graph", default="graph", help="bolt://… or neo4j://…, or an embedded graph's folder")
         parser.add_argument("--schema", help="YAML file of entity and relation types (default: the model's)")
         parser.add_argument("--register", help="CSV, JSONL or Parquet of known entities")
-        parser.add_argument("--parquet", help="folder for the tables")
+        parser.add_argument("--parquet", help="folder for the tables, in place of an earlier run's")
         parser.add_argument("--dead_letters", default="dead-letters", help="folder for what failed")
         parser.add_argument("--model", default=str(DEFAULT_BUNDLE), help="a model bundle")
         parser.add_argument("--text_column", default="text", help="text column of JSONL and Parquet")

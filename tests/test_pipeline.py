@@ -346,9 +346,10 @@ def test_a_run_reads_nothing_that_it_wrote(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Kari Halvorsen was born in Bergen on 2 May 1961.")
     (tmp_path / "empty.txt").write_text("")
     try:
-        for _ in range(2):
+        for replaced in (False, True):
             ran = tripleflow("run", ".", "--graph", "kg", "--parquet", "tables", cwd=tmp_path)
             assert ran.code == 0, ran.err
+            assert ("--parquet tables: the tables of an earlier run are replaced\n" in ran.err) == replaced
         rows = run_query(resolve_target(str(tmp_path / "kg")), "MATCH (d:Document) RETURN d.uri AS uri")
     finally:
         server.wipe(tmp_path / "kg")
