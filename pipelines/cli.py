@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 DEFAULT_GRAPH = "graph"
 
@@ -87,7 +88,8 @@ def cli() -> None:
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="Watch: serve /metrics for Prometheus there.")
 @click.option("--log", type=click.Choice(["text", "json"]), help="Log each document as an event on standard error.")
 @click.option("--verbose", is_flag=True, help="Show the log.")
-def run(inputs: Sequence[str], **options: Any) -> None:
+@click.pass_context
+def run(context: click.Context, /, inputs: Sequence[str], **options: Any) -> None:
     """Structure INPUT (files, folders, globs, any Beam filesystem) into the graph.
 
     Options that are not listed here go to Beam: --runner, --streaming, --temp_location, ...
@@ -99,6 +101,9 @@ def run(inputs: Sequence[str], **options: Any) -> None:
     """
     from pipelines.running import run_job, run_watch
 
+    for name in ("interval", "metrics_port"):
+        if not options["watch"] and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')}: only a watch takes it; add --watch, or leave it out")
     sys.exit((run_watch if options["watch"] else run_job)(list(inputs), options))
 
 

@@ -176,6 +176,8 @@ def _colours(picture: bytes) -> set[str]:
         (["run", "samples", "--limit", "max_pages=many"], "write it as max_pages=5000"),
         (["run", "samples", "--parquet", "samples/a.txt"], "--parquet samples/a.txt: Not a directory; name a folder"),
         (["run", "samples", "--dead-letters", "samples/a.txt/b"], "samples/a.txt: Not a directory; name a folder"),
+        (["run", "samples", "--metrics-port", "0"], "--metrics-port: only a watch takes it; add --watch"),
+        (["run", "samples", "--interval", "2"], "--interval: only a watch takes it; add --watch"),
         (["run", "samples", "--parquet", "/proc"], "--parquet /proc: "),
         (["query", "counts", "--graph", "nowhere"], "no graph there yet"),
         (["query", "counts", "--graph", "bolt://127.0.0.1:9"], "no graph server answers there"),

@@ -85,6 +85,10 @@ def test_what_a_run_reads_again(folder):
 def test_inputs_that_name_nothing(folder):
     with pytest.raises(InputError, match=r"a\.tx: no such file or folder; did you mean .*a\.txt\?"):
         expand_inputs([f"{folder}/a.tx"])
+    (folder / "e[1]" / "f").mkdir(parents=True)
+    for name in ("e[1]", "e[1]/f/"):
+        with pytest.raises(InputError, match=r"e\[1\].*: the folder holds no file; put documents into it"):
+            expand_inputs([f"{folder}/{name}"])
 
 
 def test_pipes_sockets_and_devices_are_dead_letters(tmp_path, monkeypatch):

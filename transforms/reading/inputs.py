@@ -15,7 +15,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam import pvalue
-from apache_beam.io.filesystem import CompressionTypes, FileMetadata
+from apache_beam.io.filesystem import CompressionTypes, FileMetadata, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.counting import add_seconds
@@ -79,6 +79,8 @@ def _expand(text: str, may_be_empty: bool) -> str:
         found = FileSystems.match([pattern], limits=[1])[0].metadata_list
     except Exception as error:
         raise InputError(f"{text}: cannot be read ({' '.join(str(error).split())})") from error
+    if not found and "://" not in text and os.path.isdir(text):
+        raise InputError(f"{text}: the folder holds no file; put documents into it, or name another")
     if not found:
         raise InputError(f"{text}: no such file or folder{_nearest(pattern)}")
     return pattern
@@ -147,7 +149,7 @@ def inputs_within(patterns: Sequence[str], inputs: Sequence[str]) -> list[str]:
 
 def regex_of(pattern: str) -> re.Pattern[str]:
     """What matches the paths that a pattern of `expand_inputs` does."""
-    return re.compile(FileSystems.get_filesystem(pattern).translate_pattern(pattern))
+    return re.compile(FileSystem.translate_pattern(pattern))
 
 
 class _ReadDoFn(beam.DoFn):
