@@ -8,7 +8,7 @@ that a reader never sees half a document; what goes is kept as history, unless i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from neo4j import Driver, ManagedTransaction
@@ -38,6 +38,10 @@ def _by_uri(label: str, name: str) -> tuple[str, ...]:
 
 _FIND = _by_uri("Document", "id")
 _FIND_PAST = _by_uri("PastEvidence", "document") + _by_uri("PastMention", "document")
+_FILES = ("MATCH (d:Document) RETURN DISTINCT coalesce(d.source, d.uri) AS file",)
+_PAST_FILES = tuple(
+    f"MATCH (d:{label}) RETURN DISTINCT split(d.uri, '#')[0] AS file" for label in ("PastEvidence", "PastMention")
+)
 #: Documents that were read from a file or message, its rows and attachments among them.
 OF_SOURCES = "UNWIND $sources AS source MATCH (d:Document {source: source}) RETURN d.id AS id"
 #: Earlier versions of documents that were just written: the same URI, another text.
@@ -132,6 +136,19 @@ def find_documents(connection: Connection, uris: Sequence[str], *, history: bool
     queries = _FIND + _FIND_PAST if history else _FIND
     rows = [row for query in queries for row in run_query(connection, query, {"uris": list(uris)})]
     return sorted({row["id"]: row for row in rows}.values(), key=lambda row: (row["uri"], row["id"]))
+
+
+def files_that_match(connection: Connection, matches: Callable[[str], object], *, history: bool = False) -> list[str]:
+    """The files, or URIs, that documents of the graph were read from and that `matches` accepts, sorted.
+
+    With `history`, of those too that it alone knows: unless their name holds a "#", as those of attachments do.
+
+    Raises:
+        GraphError: the graph cannot be read.
+    """
+    queries = _FILES + _PAST_FILES if history else _FILES
+    found = {row["file"] for query in queries for row in run_query(connection, query)}
+    return sorted(filter(matches, found))
 
 
 def documents_meant(connection: Connection, uris: Sequence[str], *, history: bool = False) -> list[Row]:

@@ -318,17 +318,22 @@ def view(
 )
 @graph_option
 def retract(documents: tuple[str, ...], dry_run: bool, forget: bool, target: str) -> None:
-    """Take documents (files, folders or URIs, as they were given to `run`) out of the graph, with what only they said.
+    """Take documents (files, folders, globs or URIs, as for `run`) out of the graph, with what only they said.
 
     \b
     Example: tripleflow retract contracts/draft.docx
     """
-    from kg_sink.retracting import documents_meant
+    from kg_sink.retracting import documents_meant, files_that_match, find_documents
     from kg_sink.retracting import retract as take_out
+    from transforms.reading.inputs import regex_of
 
     connection = connect(target)
     uris = [text.rstrip("/") if "://" in text else os.path.abspath(text) for text in documents]
-    found = documents_meant(connection, uris, history=forget)
+    wanted: list[str] = []
+    for uri in uris:
+        is_glob = set(uri) & set("*?[") and not find_documents(connection, [uri], history=forget)
+        wanted += (files_that_match(connection, regex_of(uri).match, history=forget) if is_glob else []) or [uri]
+    found = documents_meant(connection, wanted, history=forget)
     names = sorted({row["uri"] for row in found})  # history has a row a version
     if dry_run:
         show([{"document": name} for name in names], "table")

@@ -232,6 +232,19 @@ def test_the_command_line_replaces_and_retracts(tmp_path: Path, schema: Schema) 
         assert ran.code == 0, ran.err
         assert "1 document" in ran.out
         assert run_query(connection, past) == [{"any": False}]
+        for name in ("notes/b.eml", "notes/b.eml#c.txt", "notes/d[1].eml", "notes/sub/e.eml", "notes/f.eml.txt"):
+            put(connection, made(str(tmp_path / name), 1))
+        assert tripleflow("retract", "notes/d[1].eml", "--graph", "kg", cwd=tmp_path).code == 0
+        ran = tripleflow("retract", "notes/*.eml", "--graph", "kg", cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        left = {row["uri"] for row in run_query(connection, "MATCH (d:Document) RETURN d.uri AS uri")}
+        assert left == {str(tmp_path / "notes" / name) for name in ("sub/e.eml", "f.eml.txt")}
+        ran = tripleflow("retract", "notes/*.eml", "--graph", "kg", cwd=tmp_path)
+        assert ran.code == 2
+        assert "the graph holds no document of that name" in ran.err
+        ran = tripleflow("retract", "notes/**", "--forget", "--graph", "kg", cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        assert run_query(connection, past) == [{"any": False}]
         put(connection, made("gs://bucket/reports/a.txt", 1))
         ran = tripleflow("retract", "gs://bucket/reports/", "--graph", "kg", cwd=tmp_path)
         assert ran.code == 0, ran.err
