@@ -226,7 +226,8 @@ def replay(folder: str, **options: Any) -> None:
 
 def register_commands() -> None:
     """Add the commands that need a graph, which take longer to import."""
-    from pipelines.graph_commands import graph, query, retract, view
+    from pipelines.graph_commands import graph, retract, view
+    from pipelines.query_commands import query
     from pipelines.upkeep_commands import diff, resolve
 
     for command in (query, view, retract, resolve, diff, graph):

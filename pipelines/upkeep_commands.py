@@ -11,8 +11,9 @@ from kg_sink.connection import is_uri
 from kg_sink.history import as_time, present
 from kg_sink.server import Connection
 from pipelines.cli import graph_option
-from pipelines.graph_commands import connect, format_option, graph
+from pipelines.graph_commands import graph
 from pipelines.output import show
+from pipelines.query_commands import connect, format_option
 from transforms.matching import Known, Match, match
 from transforms.register import load_register
 from transforms.schema import Schema, load_schema
