@@ -74,8 +74,7 @@ def fitted(recipe: Recipe, start: Start | None) -> Recipe:
         found[name] = most if wanted is None else wanted
         if not 1 <= found[name] <= most:
             raise ConfigError(f"{recipe.path}: field {name!r}: the encoder has {most} {what}; take 1 to {most}")
-    if recipe.window > given["max_position_embeddings"]:
-        most = given["max_position_embeddings"]
+    if recipe.window > (most := given["max_position_embeddings"]):
         raise ConfigError(f"{recipe.path}: field 'window': the encoder reads {most} subtokens; take 3 to {most}")
     return replace(recipe, **found, **_reading(recipe, given, found["depth"]))
 

@@ -14,7 +14,7 @@ import re
 import shutil
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -331,10 +331,7 @@ def _half_written(folders: Iterable[Path]) -> set[Path]:
 
 def _interrupted(error: BaseException) -> bool:
     """Whether Ctrl-C is what ended a run; Beam raises what comes up in a stage as a RuntimeError with its text."""
-    if isinstance(error, KeyboardInterrupt) or str(error).startswith("KeyboardInterrupt"):
-        return True
-    cause = error.__cause__ or error.__context__
-    return _interrupted(cause) if cause else False
+    return any(isinstance(e, KeyboardInterrupt) or str(e).startswith("KeyboardInterrupt") for e in _chain(error))
 
 
 _AGAIN = "run the same again: what was written stays, and nothing is written twice"
@@ -342,11 +339,19 @@ _AGAIN = "run the same again: what was written stays, and nothing is written twi
 
 def _graph_lost(error: BaseException) -> str | None:
     """What the driver said if it lost the graph; Beam raises that again with a text of its own."""
-    name = type(error).__name__
-    if name in ("ServiceUnavailable", "SessionExpired") or "ServiceUnavailable" in str(error):
-        return name
-    cause = error.__cause__ or error.__context__
-    return _graph_lost(cause) if cause else None
+    for one in _chain(error):
+        name = type(one).__name__
+        if name in ("ServiceUnavailable", "SessionExpired") or "ServiceUnavailable" in str(one):
+            return name
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that it came from."""
+    found: BaseException | None = error
+    while found:
+        yield found
+        found = found.__cause__ or found.__context__
 
 
 #: Where a row without an id failed, or attachments were too many: nobody knows which documents these were.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from string import ascii_letters
 
 from babel.numbers import get_currency_name, get_currency_symbol, list_currencies
 
@@ -13,6 +14,7 @@ _MORE_SIGNS = {"US$": "USD", "C$": "CAD", "AU$": "AUD", "S$": "SGD"}
 #: What a word alone means; before it, a word with a capital says of which country.
 _WORDS = {"dollar": "USD", "pound": "GBP", "yen": "JPY", "rupee": "INR", "zloty": "PLN"}
 _WORD = re.compile(rf"(?:\b([^\W\d_]+)\s+)?\b({'|'.join(_WORDS)})s?\b", re.IGNORECASE)
+_COUNTS = frozenset({"hundred", "thousand", "million", "billion", "trillion"})
 _CODE = re.compile(r"\b[A-Z]{3}\b|\b[A-Z]{3}(?=\d)")
 
 
@@ -35,18 +37,15 @@ def currency(text: str) -> str | None:
         return str(code)
     for place, letter in enumerate(text):
         if _is_sign(letter):
-            before = re.search(r"[A-Za-z.]*\Z", text[:place])
-            return signs().get((before[0].replace(".", "") if before else "") + letter)
+            rest = text[:place].rstrip(f"{ascii_letters}.")
+            return signs().get(text[len(rest) : place + 1].replace(".", ""))
     lowered = text.lower().replace(".", "")
     if code := next((code for name, code in _names().items() if name in lowered), None):
         return code
     word = _WORD.search(text)
-    whose = word[1] if word else None
-    return None if word is None or (whose and whose.istitle() and not _counts(whose)) else _WORDS[word[2].lower()]
-
-
-def _counts(word: str) -> bool:
-    return word.lower() in ("hundred", "thousand", "million", "billion", "trillion")
+    if word is None or (word[1] and word[1].istitle() and word[1].lower() not in _COUNTS):
+        return None
+    return _WORDS[word[2].lower()]
 
 
 @lru_cache(maxsize=1)

@@ -146,8 +146,13 @@ def _name_fit(kind: str, name: str, spelling: str) -> float:
     # "Acme" may be "Acme Systems AS"; the other way round, "Acme Energy AS" is another company than "Acme".
     if kind == "Organisation" and is_short_organisation(ours, theirs) and not has_legal_form(name):
         return 0.85
-    one, other = ({text.replace(" ", "") for text in (key, folded(n))} for key, n in ((ours, name), (theirs, spelling)))
-    return 1.0 if one & other else _misspelled(kind, ours.split(), theirs.split())
+    if _without_blanks(ours, folded(name)) & _without_blanks(theirs, folded(spelling)):
+        return 1.0
+    return _misspelled(kind, ours.split(), theirs.split())
+
+
+def _without_blanks(*names: str) -> set[str]:
+    return {name.replace(" ", "") for name in names}
 
 
 def _misspelled(kind: str, ours: Sequence[str], theirs: Sequence[str]) -> float:
