@@ -117,8 +117,11 @@ class Recipe:
             (`distillation`), and no dropout in its encoder; for a smaller one.
         scramble: share of batches that are read with words replaced by any others, and teach by `distil` alone; what
             the training texts lack is kept better.
+        recut: each epoch cuts texts into windows elsewhere, so that a sentence is read with other ones around it.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.
+        bfloat16: multiply numbers of 16 bits while training: on processors that have instructions for it (AVX-512 BF16,
+            AMX) in less than half the time, on others much slower.
         rounded: train with weights and inputs rounded as the int8 graph rounds them (`architectures/rounding`).
         reduce_range: weights of 7 bits instead of 8. CPUs without VNNI saturate where they add up products of 8 bits.
     """
@@ -150,10 +153,12 @@ class Recipe:
     encoder_rate: float = 1e-4
     head_rate: float = 1e-3
     warmup: int = 100
+    recut: bool = False
     recase: float = 0.08
     tagging_weight: float = 10.0
     relation_weight: float = 5.0
     precise: float = 50.0
+    bfloat16: bool = False
     rounded: bool = False
     reduce_range: bool = False
     path: Path = field(default=Path(), compare=False, repr=False)

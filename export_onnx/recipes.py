@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,9 +59,14 @@ class Prepared:
     tokenizer: Tokenizer
     start: Start | None = None  # what training begins from, if not from the encoder as published
 
-    def windows(self, name: str, example: Example) -> list[TrainingWindow]:
-        """The windows of an example of the set `name`."""
-        return windows_of(name, example, self.tokenizer, self.space, self.recipe.window, self.recipe.reach)
+    def windows(self, name: str, example: Example, chooser: random.Random | None = None) -> list[TrainingWindow]:
+        """The windows of an example of the set `name`; cut at random with a `chooser`."""
+        recipe = self.recipe
+        return windows_of(name, example, self.tokenizer, self.space, recipe.window, recipe.reach, chooser)
+
+    def training_windows(self, chooser: random.Random | None = None) -> list[TrainingWindow]:
+        """Those of the train parts."""
+        return [window for s in self.sets for e in s.train for window in self.windows(s.source.name, e, chooser)]
 
 
 def prepare(config: Path, data: Path | None, seed: int | None = None) -> Prepared:
@@ -92,13 +98,14 @@ def build(config: Path, data: Path | None, work: Path, target: Path | None = Non
     folder = _target(prepared, target)
     make_folder(work, "--work")
     network = _network(prepared)
-    windows = [window for s in prepared.sets for e in s.train for window in prepared.windows(s.source.name, e)]
+    windows = prepared.training_windows()
     begin(network, prepared.recipe, prepared.start, windows)
     curve = work / "curve.jsonl"
     teacher = make_teacher(prepared.recipe, prepared.start)
     scrambler = Scrambler(prepared.tokenizer.get_vocab()) if prepared.recipe.scramble else None
     start = None if prepared.start is None else prepared.start[0]
-    for epoch in train(prepared.recipe, network, windows, work, teacher, scrambler, start):
+    recut = prepared.training_windows
+    for epoch in train(prepared.recipe, network, windows, work, teacher, scrambler, start, recut):
         # Kept beside the checkpoint: a resumed run goes on in the same file, whole after a kill at any time.
         part = curve.with_suffix(".part")
         part.write_text("".join(f"{json.dumps(row)}\n" for row in [*_rows(curve, int(epoch["epoch"]) - 1), epoch]))

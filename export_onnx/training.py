@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import random
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,12 +60,12 @@ class Network(nn.Module):
         """The losses of a batch."""
         found = self.tagger.encoder.word_states(*batch.inputs)
         states = found.after[-1]
-        emissions = self.tagger.emit(states)
+        emissions = self.tagger.emit(states).float()
         parts = zip(self.crfs, self._by_layer(emissions), self._by_layer(batch.allowed), strict=True)
         a_sequence = torch.stack([crf.loss(scores, allowed, batch.words) for crf, scores, allowed in parts]).sum()  # type: ignore[operator]
         relations = torch.zeros(())
         if self.relations is not None and batch.real.any():
-            logits = self.relations(states, batch.words, batch.mentions, batch.types, batch.pairs)
+            logits = self.relations(states, batch.words, batch.mentions, batch.types, batch.pairs).float()
             relations = adaptive_threshold_loss(logits[batch.real], batch.targets[batch.real])
         return Losses(
             a_sequence * len(batch.words) / batch.words.sum(),
@@ -86,7 +87,7 @@ class Network(nn.Module):
         """Cross-entropy of whether a word is part of a mention; of what is left open, as the tagger has it by now."""
         likely = self._by_layer(emissions.detach().masked_fill(~batch.allowed, -torch.inf))
         mentioned = torch.stack([scores.argmax(-1) != 0 for scores in likely]).any(0)  # a layer's first label is O
-        return nn.functional.binary_cross_entropy_with_logits(doubt[real], mentioned[real].float())
+        return nn.functional.binary_cross_entropy_with_logits(doubt[real].float(), mentioned[real].float())
 
 
 def adaptive_threshold_loss(logits: Tensor, targets: Tensor) -> Tensor:
@@ -144,17 +145,19 @@ def train(
     teacher: Teacher | None = None,
     scrambler: Scrambler | None = None,
     start: Manifest | None = None,
+    recut: Callable[[random.Random], list[TrainingWindow]] | None = None,
 ) -> Iterator[dict[str, float]]:
     """Train to the end, resuming from the last finished epoch in `work`; yields each epoch's mean losses.
 
-    Of scrambled texts these hold nothing. What another recipe, other data or another bundle to `start` from left in
-    `work` is not taken up.
+    Of scrambled texts these hold nothing. `recut` makes other windows of the same texts, for each epoch of a recipe
+    that says so. What another recipe, other data or another bundle to `start` from left in `work` is not taken up.
     """
     torch.manual_seed(recipe.seed)
     chooser = random.Random(recipe.seed)
-    groups = [
-        list(batches(epoch_windows(recipe, windows, chooser), recipe.budget, chooser)) for _ in range(recipe.epochs)
-    ]
+    groups = []
+    for _ in range(recipe.epochs):
+        cut = recut(chooser) if recut and recipe.recut else windows
+        groups.append(list(batches(epoch_windows(recipe, cut, chooser), recipe.budget, chooser)))
     origin = {
         "recipe": repr(recipe),
         "data": content_digest(windows),
@@ -235,15 +238,22 @@ class _Course:
         for step, group in enumerate(bar, start=1):
             batch = collate(group, self._network.space, chooser, recase=recipe.recase)
             if self._teacher and self._scrambler and chooser.random() < recipe.scramble:
-                self._step(recipe.distil * self._network.distance(self._scrambler(batch.inputs), self._teacher))
+                with self._products():
+                    distance = self._network.distance(self._scrambler(batch.inputs), self._teacher)
+                self._step(recipe.distil * distance)
             else:
-                losses = torch.stack(self._network.losses(batch, self._teacher))
+                with self._products():
+                    losses = torch.stack(self._network.losses(batch, self._teacher))
                 self._step(losses @ weights)
                 sums += losses.detach()
                 seen += 1
             if step % 20 == 0 and seen:
                 bar.set_postfix({name: f"{value:.3f}" for name, value in _means(sums / seen).items() if value})
         return _means(sums / max(seen, 1))
+
+    def _products(self) -> AbstractContextManager[object]:
+        """Matrices are multiplied in bfloat16 within, if the recipe says so; sums and weights stay in fp32."""
+        return torch.autocast("cpu", torch.bfloat16, enabled=self._recipe.bfloat16)
 
     def _step(self, loss: Tensor) -> None:
         self._optimizer.zero_grad()

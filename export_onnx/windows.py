@@ -6,6 +6,7 @@ import random
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import attrgetter
 
 import numpy as np
@@ -14,9 +15,11 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from export_onnx.examples import Example, LabelSpace, Span
-from transforms.features import WindowTokens, letter_shapes, pack, pad, special_ids, tokenize
+from transforms.features import SentenceTokens, WindowTokens, letter_shapes, pack, pad, special_ids, tokenize
 
 POSITIVE, IGNORED = 1, -1
+#: After what share of the sentences a window ends that is cut at random, if it is not full before.
+ENDING = 0.15
 
 
 @dataclass(slots=True)
@@ -36,13 +39,30 @@ class TrainingWindow:
 
 
 def windows_of(
-    source: str, example: Example, tokenizer: Tokenizer, space: LabelSpace, limit: int, reach: int = 1
+    source: str,
+    example: Example,
+    tokenizer: Tokenizer,
+    space: LabelSpace,
+    limit: int,
+    reach: int = 1,
+    chooser: random.Random | None = None,
 ) -> list[TrainingWindow]:
-    """Pack an example's sentences and lay its annotation over the words; pairs are up to `reach` sentences apart."""
+    """Pack an example's sentences and lay its annotation over the words; pairs are up to `reach` sentences apart.
+
+    With a `chooser`, windows end after any sentences, as well as where they are full.
+    """
     sentences = example.sentences or ((0, len(example.text)),)
     tokens = tokenize(tokenizer, example.text, sentences)
-    packed = pack(tokens, *special_ids(tokenizer), limit, overlap=0)
+    special = special_ids(tokenizer)
+    packed = [w for part in _parted(tokens, chooser) for w in pack(part, *special, limit, overlap=0)]
     return [_window(source, example, window, space, reach) for window in packed]
+
+
+def _parted(sentences: Sequence[SentenceTokens], chooser: random.Random | None) -> list[Sequence[SentenceTokens]]:
+    if chooser is None:
+        return [sentences]
+    ends = [place for place in range(1, len(sentences)) if chooser.random() < ENDING]
+    return [sentences[first:last] for first, last in pairwise([0, *ends, len(sentences)])]
 
 
 def _window(source: str, example: Example, window: WindowTokens, space: LabelSpace, reach: int) -> TrainingWindow:

@@ -100,7 +100,7 @@ def _distance_elsewhere(folder: Path, scramble: float) -> float:
     """How far a student of one layer is from its teacher in sentences unlike those it learned from."""
     prepared = prepare(_config(folder, repeat=8, scramble=scramble, epochs=20, warmup=2), None)
     network = make_network(prepared.recipe, prepared.space)
-    windows = [window for s in prepared.sets for e in s.train for window in prepared.windows(s.source.name, e)]
+    windows = prepared.training_windows()
     begin(network, prepared.recipe, prepared.start, windows)
     teacher = make_teacher(prepared.recipe, prepared.start)
     assert teacher is not None

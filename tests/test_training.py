@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -308,8 +310,7 @@ def test_corrected_data_are_trained_on_anew(tmp_path: Path, capsys: pytest.Captu
 
 def untrained(config: Path) -> tuple[Recipe, Network, list[TrainingWindow]]:
     prepared = prepare(config, None)
-    windows = [window for s in prepared.sets for e in s.train for window in prepared.windows(s.source.name, e)]
-    return prepared.recipe, make_network(prepared.recipe, prepared.space), windows
+    return prepared.recipe, make_network(prepared.recipe, prepared.space), prepared.training_windows()
 
 
 def test_another_bundle_to_start_from_is_trained_from_anew(tmp_path: Path) -> None:
@@ -324,6 +325,60 @@ def test_an_epoch_is_kept_after_its_losses_are(tmp_path: Path) -> None:
     assert not (tmp_path / "checkpoint.pt").exists()
     assert list(epochs) == []
     assert (tmp_path / "checkpoint.pt").exists()
+
+
+def test_products_of_16_bits_teach_nearly_the_same(tmp_path: Path) -> None:
+    config = write_two_names(tmp_path, "Person", "Firm")
+    trained = []
+    for name, more in (("whole", ""), ("again", ""), ("half", "bfloat16: true\n")):
+        config.write_text(f"{config.read_text(encoding='utf-8')}{more}")
+        (tmp_path / name).mkdir()
+        torch.manual_seed(1)
+        given = untrained(config)
+        list(train(*given, tmp_path / name))
+        weights = given[1].state_dict()
+        assert all(values.dtype == torch.float32 for values in weights.values())
+        trained.append(torch.cat([values.flatten() for values in weights.values()]))
+    whole, again, half = trained
+    assert torch.equal(whole, again)
+    assert 0 < (half - whole).abs().max() < 1e-2
+
+
+def test_each_epoch_cuts_texts_into_windows_elsewhere(tmp_path: Path) -> None:
+    lines = [f"Ann{n}\tB-Person\nleft\tO\nBob{n}\tB-Person\n.\tO\n" for n in range(40)]
+    (tmp_path / "train.conll").write_text("\n".join(lines), encoding="utf-8")
+    source = {"name": "ours", "format": "conll", "documents": True, "train": "train.conll", "dev": "train.conll"}
+    config = tmp_path / "mine.yaml"
+    config.write_text(yaml.safe_dump({"name": "mine", "version": 1, "window": 40, "data": [source]}))
+    prepared = prepare(config, None)
+    chooser = random.Random(1)
+    epochs = [prepared.training_windows(), *(prepared.training_windows(chooser) for _ in range(2))]
+    assert len({tuple(len(window.tokens) for window in epoch) for epoch in epochs}) == 3
+    for epoch in epochs:
+        assert max(len(window.tokens) for window in epoch) <= 40
+        spans = [window.text[span.start : span.end] for window in epoch for span in window.spans]
+        assert spans == [f"{name}{n}" for n in range(40) for name in ("Ann", "Bob")]
+        for window in epoch:
+            labels = window.allowed.argmax(1).tolist()
+            words = [window.text[first:last] for first, last in window.tokens.spans.tolist()]
+            assert [word[:3] for word, label in zip(words, labels, strict=True) if label] == ["Ann", "Bob"] * (
+                len(words) // 4
+            )
+
+
+def test_a_recipe_says_whether_windows_are_cut_anew(tmp_path: Path) -> None:
+    config = write_two_names(tmp_path, "Person", "Firm")
+    cuts = list[random.Random]()
+    for anew in (False, True):
+        recipe, network, windows = untrained(config)
+        recipe = replace(recipe, epochs=2, recut=anew)
+
+        def recut(chooser: random.Random, windows: list[TrainingWindow] = windows) -> list[TrainingWindow]:
+            cuts.append(chooser)
+            return windows
+
+        list(train(recipe, network, windows, tmp_path, recut=recut))
+        assert len(cuts) == 2 * anew
 
 
 def test_facts_of_a_document_and_their_sentences_are_scored(tmp_path: Path) -> None:
