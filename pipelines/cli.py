@@ -16,11 +16,17 @@ from click.core import ParameterSource
 
 DEFAULT_GRAPH = "graph"
 
+
+def usual_graph() -> str:
+    """The graph of a command that is told none."""
+    return os.environ.get("TRIPLEFLOW_GRAPH", DEFAULT_GRAPH)
+
+
 #: The graph that a command works on, the same for every command.
 graph_option = click.option(
     "--graph",
     "target",
-    default=lambda: os.environ.get("TRIPLEFLOW_GRAPH", DEFAULT_GRAPH),
+    default=usual_graph,
     show_default=f"{DEFAULT_GRAPH}, or TRIPLEFLOW_GRAPH",
     metavar="URI|DIR",
     help="bolt:// or neo4j:// URI, or the folder of an embedded graph.",
@@ -204,7 +210,7 @@ _AS_BEFORE = "That of the run which failed, without it."
 
 @dead_letters.command("replay")
 @letters_option
-@graph_option
+@click.option("--graph", metavar="URI|DIR", help=_AS_BEFORE)
 @click.option("--schema", metavar="S.yaml", help=_AS_BEFORE)
 @click.option("--register", metavar="FILE", help=_AS_BEFORE)
 @click.option(
@@ -221,7 +227,7 @@ def replay(folder: str, **options: Any) -> None:
     """
     from pipelines.running import run_again
 
-    sys.exit(run_again(folder, options))
+    sys.exit(run_again(folder, {**options, "target": usual_graph()}))
 
 
 def register_commands() -> None:

@@ -92,7 +92,7 @@ def run_watch(arguments: list[str], options: dict[str, Any]) -> int:
 def run_again(folder: str, options: dict[str, Any]) -> int:
     """Run the inputs of a folder's dead letters again, as they were run where `options` say nothing else.
 
-    Returns the exit code.
+    Into the graph under `target`, if neither the letters nor `options` say which under `graph`. Returns the exit code.
 
     Raises:
         UsageError: tables are wanted, of inputs that were run in different ways.
@@ -124,7 +124,9 @@ def _run_as_before(inputs: list[str], kept: dict[str, str], folder: str, options
     if kept:
         shown = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in kept.items())
         click.echo(printable(f"as before, with {shown}"), err=True)
-    return run_job(inputs, {"dead_letters": folder, "workers": 1, "verbose": False, **options, **kept})
+    target = kept.get("graph") or options["graph"] or options["target"]
+    again = {"dead_letters": folder, "workers": 1, "verbose": False, **options, **kept, "target": target}
+    return run_job(inputs, again)
 
 
 def _log(verbose: bool) -> None:

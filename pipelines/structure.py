@@ -30,7 +30,7 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
 )
 
-from kg_sink.connection import GraphError, resolve_target
+from kg_sink.connection import GraphError, is_uri, resolve_target
 from kg_sink.history import stamp
 from kg_sink.messages import RetractMessages
 from kg_sink.migrations import prepare
@@ -172,10 +172,14 @@ def _check_folder(option: str, folder: str) -> None:
 
 
 def _to_replay(given: StructureOptions, model: Path) -> dict[str, str]:
-    """The options that decide what is read and said of a file, where they are not the usual ones."""
+    """The options that decide what is read and said of a file, and where, if they are not the usual ones."""
     paths = {"schema": given.schema, "register": given.register, "model": model if model != DEFAULT_BUNDLE else None}
     options = {name: os.path.abspath(path) for name, path in paths.items() if path}
-    return options if given.text_column == "text" else {**options, "text_column": given.text_column}
+    if given.graph != "graph":
+        options["graph"] = given.graph if is_uri(given.graph) else os.path.abspath(given.graph)
+    if given.text_column != "text":
+        options["text_column"] = given.text_column
+    return options
 
 
 def check_names(arguments: Sequence[str]) -> None:

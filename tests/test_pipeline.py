@@ -203,7 +203,7 @@ def test_a_replay_says_of_a_file_what_its_run_said(tmp_path: Path) -> None:
     shutil.copytree(DEFAULT_BUNDLE, tmp_path / "model")
     before = {"register": "first.csv", "schema": "mine.yaml", "model": "model"}
     options = [text for name, value in before.items() for text in (f"--{name}", value)]
-    replay = ("dead-letters", "replay", "--graph", "kg")
+    replay = ("dead-letters", "replay")
     # A message cannot be read again, and hinders nothing.
     message = DeadLetter.of("topic/0/5", "read", ValueError("no JSON")).of_message("topic/0/5")
     put_letter(dead, "run-1", {}, message)
@@ -215,7 +215,7 @@ def test_a_replay_says_of_a_file_what_its_run_said(tmp_path: Path) -> None:
         ran = tripleflow("run", "rows.jsonl", *options, "--text-column", "body", "--graph", "kg", cwd=tmp_path)
         assert ran.code == 0, ran.err
         _, filed = read_letters(dead)
-        kept = {name: str(tmp_path / value) for name, value in before.items()}
+        kept = {name: str(tmp_path / value) for name, value in {**before, "graph": "kg"}.items()}
         assert filed.letter.replay == {"input": str(rows), "text_column": "body", **kept}
         assert known() == [{"id": "P-first"}]
         ran = tripleflow(*replay, "--register", "other.csv", cwd=tmp_path)  # given now, it goes before
@@ -226,6 +226,7 @@ def test_a_replay_says_of_a_file_what_its_run_said(tmp_path: Path) -> None:
         assert ran.code == 0, ran.err
         assert known() == [{"id": "P-other"}]
         assert [left.letter for left in read_letters(dead)] == [message]
+        assert not (tmp_path / "graph").exists()
     finally:
         server.wipe(folder)
 
