@@ -94,3 +94,18 @@ def test_a_register_may_have_columns_of_its_own(schema: Schema, tmp_path: Path) 
     path.write_text("id,uid,name,names,type,aliases,alias,vat\n1,u,Acme,n,Organisation,ACME,a,7,of no column\n")
     (entry,) = load_register(path, schema).entries
     assert (entry.id, entry.name, entry.aliases) == ("1", "Acme", ("ACME",))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("r.csv", "id,name,type,name\nP-1,Ann Lee,Person,Bo Ek\n", "row 1: two columns are called 'name'; rename one"),
+        ("r.jsonl", '{"id": "1", "id": "2", "name": "Acme"}\n', r"row 1: not valid JSON \('id' stands twice\); mend"),
+    ],
+)
+def test_a_field_that_a_register_has_twice_is_refused(
+    name: str, text: str, said: str, schema: Schema, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(RegisterError, match=said):
+        load_register(tmp_path / name, schema)

@@ -108,7 +108,11 @@ def load_register(path: str | Path, schema: Schema) -> Register:
 
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        for row, fields in enumerate(csv.DictReader(file), start=2):
+        reader = csv.DictReader(file)
+        names = reader.fieldnames or ()
+        if doubled := next((name for name in names if name and names.count(name) > 1), None):
+            raise RegisterError(f"{path}, row 1: two columns are called {doubled!r}; rename one, or take it out")
+        for row, fields in enumerate(reader, start=2):
             yield row, dict(fields)
 
 
@@ -117,12 +121,21 @@ def _jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for row, line in enumerate(file, start=1):
             if line.strip():
                 try:
-                    fields = json.loads(line)
+                    fields = json.loads(line, object_pairs_hook=_once)
                 except ValueError as error:
                     raise RegisterError(f"{path}, row {row}: not valid JSON ({error}); mend the row") from error
                 if not isinstance(fields, dict):
                     raise RegisterError(f"{path}, row {row}: expected an object with the fields {', '.join(_NEEDED)}")
                 yield row, fields
+
+
+def _once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in fields:
+        if name in found:
+            raise ValueError(f"{cut(name)!r} stands twice")
+        found[name] = value
+    return found
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
