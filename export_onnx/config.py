@@ -28,7 +28,7 @@ DEV_EVERY = 10
 
 
 #: Fields of a recipe that need so many at least.
-_LEAST = {"epochs": 1, "warmup": 1, "window": 3, "budget": 1, "reach": 0}
+_LEAST = {"epochs": 1, "runs": 1, "warmup": 1, "window": 3, "budget": 1, "reach": 0}
 
 
 class ConfigError(ValueError):
@@ -117,6 +117,7 @@ class Recipe:
             (`distillation`), and no dropout in its encoder; for a smaller one.
         scramble: share of batches that are read with words replaced by any others, and teach by `distil` alone; what
             the training texts lack is kept better.
+        runs: trainings, with `seed` and those after it, of whose weights the mean is taken.
         recut: each epoch cuts texts into windows elsewhere, so that a sentence is read with other ones around it.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.
@@ -147,6 +148,7 @@ class Recipe:
     distil: float = 0.0
     scramble: float = 0.0
     seed: int = 13
+    runs: int = 1
     epochs: int = 8
     window: int = 128
     budget: int = 2048

@@ -1,7 +1,8 @@
 """From a config file to a bundle: read, train, export, quantize, measure, and write the card; each step by itself too.
 
 `build` does all of it and resumes where it stopped. What each step leaves in the work folder: `checkpoint.pt` and
-`curve.jsonl` (training), `fp32/` (a bundle of unquantized graphs, for comparison).
+`curve.jsonl` (training; those of further runs in `run-2` and so on), `fp32/` (a bundle of unquantized graphs, for
+comparison).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import random
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -37,7 +39,7 @@ from export_onnx.export import (
 )
 from export_onnx.schema_files import schema_of_data
 from export_onnx.starting import Start, read_start
-from export_onnx.training import Network, made_by, train
+from export_onnx.training import CHECKPOINT, Network, made_by, train
 from export_onnx.windows import TrainingWindow, windows_of
 from transforms.bundle import BUNDLES, RELATIONS, SCHEMA, Bundle, find_bundle, load_bundle
 from transforms.features import load_tokenizer
@@ -96,21 +98,33 @@ def build(config: Path, data: Path | None, work: Path, target: Path | None = Non
     """
     prepared = prepare(config, data, seed)
     folder = _target(prepared, target)
-    make_folder(work, "--work")
-    network = _network(prepared)
+    for run, place in enumerate(_places(prepared.recipe, work)):
+        make_folder(place, "--work")
+        _train(prepared, run, place)
+    return _finish(prepared, work, folder)
+
+
+def _places(recipe: Recipe, work: Path) -> list[Path]:
+    """The work folder of each run: with more runs than before, those that are there stay."""
+    return [work, *(work / f"run-{run}" for run in range(2, recipe.runs + 1))]
+
+
+def _train(prepared: Prepared, run: int, work: Path) -> None:
+    recipe = replace(prepared.recipe, seed=prepared.recipe.seed + run, runs=1)
+    torch.manual_seed(recipe.seed)
+    network = make_network(recipe, prepared.space)
     windows = prepared.training_windows()
+    # By the first run's seed: what is left of a narrowed encoder has to be the same in all of them.
     begin(network, prepared.recipe, prepared.start, windows)
     curve = work / "curve.jsonl"
-    teacher = make_teacher(prepared.recipe, prepared.start)
-    scrambler = Scrambler(prepared.tokenizer.get_vocab()) if prepared.recipe.scramble else None
+    teacher = make_teacher(recipe, prepared.start)
+    scrambler = Scrambler(prepared.tokenizer.get_vocab()) if recipe.scramble else None
     start = None if prepared.start is None else prepared.start[0]
-    recut = prepared.training_windows
-    for epoch in train(prepared.recipe, network, windows, work, teacher, scrambler, start, recut):
+    for epoch in train(recipe, network, windows, work, teacher, scrambler, start, prepared.training_windows):
         # Kept beside the checkpoint: a resumed run goes on in the same file, whole after a kill at any time.
         part = curve.with_suffix(".part")
         part.write_text("".join(f"{json.dumps(row)}\n" for row in [*_rows(curve, int(epoch["epoch"]) - 1), epoch]))
         part.replace(curve)
-    return _finish(prepared, network, work, folder)
 
 
 def export(config: Path, data: Path | None, work: Path, target: Path | None = None, seed: int | None = None) -> Path:
@@ -120,9 +134,10 @@ def export(config: Path, data: Path | None, work: Path, target: Path | None = No
         ConfigError: nothing was trained there, or a network of other sizes or labels; or as in `build`.
     """
     prepared = prepare(config, data, seed)
-    if not (work / "checkpoint.pt").exists():
-        raise ConfigError(f"{work}: no checkpoint there; run `train` first, with the same --work and --seed")
-    return _finish(prepared, _network(prepared), work, _target(prepared, target))
+    for place in _places(prepared.recipe, work):
+        if not (place / CHECKPOINT).exists():
+            raise ConfigError(f"{place}: no checkpoint there; run `train` first, with the same --work and --seed")
+    return _finish(prepared, work, _target(prepared, target))
 
 
 def _target(prepared: Prepared, given: Path | None) -> Path:
@@ -152,14 +167,10 @@ def _space_of(bundle: Bundle, schema: Schema) -> LabelSpace:
     return LabelSpace(layers, bundle.relation_names, joined_by(schema, bundle.types, bundle.relation_names))
 
 
-def _network(prepared: Prepared) -> Network:
-    torch.manual_seed(prepared.recipe.seed)
-    return make_network(prepared.recipe, prepared.space)
-
-
-def _finish(prepared: Prepared, network: Network, work: Path, folder: Path) -> Path:
+def _finish(prepared: Prepared, work: Path, folder: Path) -> Path:
     recipe, space = prepared.recipe, prepared.space
-    finished = _load(network, prepared, work / "checkpoint.pt")
+    network = make_network(recipe, space)
+    finished = _load(network, prepared, work)
     network.eval()
     plain = make_folder(work / "fp32", "--work")
     export_tagger(network, plain / "model.onnx")
@@ -180,8 +191,9 @@ def _finish(prepared: Prepared, network: Network, work: Path, folder: Path) -> P
     for place in (folder, plain):
         write_bundle(place, files, {**manifest, "thresholds": dict.fromkeys(space.relations, 0.0)})
     thresholds, metrics = _measure(prepared, folder, plain)
-    epochs = _rows(work / "curve.jsonl", finished)
-    write_bundle(folder, files, {**manifest, "thresholds": thresholds, "metrics": metrics, "curve": epochs})
+    curves = [_rows(place / "curve.jsonl", finished) for place in _places(recipe, work)]
+    curve = [{name: mean(row[name] for row in rows) for name in rows[0]} for rows in zip(*curves, strict=True)]
+    write_bundle(folder, files, {**manifest, "thresholds": thresholds, "metrics": metrics, "curve": curve})
     write_card(folder)
     return folder
 
@@ -192,17 +204,23 @@ def _rows(curve: Path, epochs: int) -> list[dict[str, float]]:
     return [json.loads(line) for line in lines[:epochs]]
 
 
-def _load(network: Network, prepared: Prepared, checkpoint: Path) -> int:
-    """Take the weights of a checkpoint; the number of epochs that they were trained."""
-    state = torch.load(checkpoint, weights_only=True)
+def _load(network: Network, prepared: Prepared, work: Path) -> int:
+    """Take the mean of the runs' weights (Wortsman et al. 2022); the number of epochs that they were trained."""
+    states = [_trained(prepared, place / CHECKPOINT) for place in _places(prepared.recipe, work)]
+    weights = [state["network"] for state in states]
+    network.load_state_dict({name: torch.stack([own[name] for own in weights]).mean(0) for name in weights[0]})
+    return min(int(state["epoch"]) for state in states)
+
+
+def _trained(prepared: Prepared, checkpoint: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
     for name, now in made_by(prepared.recipe, prepared.space).items():
         if (then := state.get("made", {}).get(name)) != now:
             raise ConfigError(
                 f"{prepared.recipe.path}: field {name!r}: {checkpoint} was trained with {then}, and this is {now}; "
                 "run `train` again, or set it as it was"
             )
-    network.load_state_dict(state["network"])
-    return int(state["epoch"])
+    return state
 
 
 def _schema_text(prepared: Prepared) -> str:

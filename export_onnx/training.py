@@ -28,6 +28,9 @@ from export_onnx.windows import POSITIVE, TrainingBatch, TrainingWindow, batches
 from transforms.bundle import Manifest
 from transforms.features import SHAPES
 
+#: What a training leaves in its work folder.
+CHECKPOINT = "checkpoint.pt"
+
 
 class Losses(NamedTuple):
     """Scalars; those of what a network does not have are 0.
@@ -165,7 +168,7 @@ def train(
         "made": made_by(recipe, network.space),  # `export` asks for it alone
     }
     course = _Course(recipe, network, origin, sum(map(len, groups)), teacher, scrambler)
-    checkpoint = work / "checkpoint.pt"
+    checkpoint = work / CHECKPOINT
     for epoch in range(course.resume(checkpoint), recipe.epochs):
         yield {"epoch": epoch + 1, **course.epoch(epoch, groups[epoch])}
         course.save(checkpoint, epoch + 1)  # last, so that a kill loses no losses of an epoch that is kept

@@ -313,6 +313,30 @@ def untrained(config: Path) -> tuple[Recipe, Network, list[TrainingWindow]]:
     return prepared.recipe, make_network(prepared.recipe, prepared.space), prepared.training_windows()
 
 
+def test_the_mean_of_several_trainings_is_exported(tmp_path: Path) -> None:
+    config = write_two_names(tmp_path, "Person", "Firm")
+    work, target = tmp_path / "work", tmp_path / "bundle"
+    build(config, None, work, target)
+    first = (work / "checkpoint.pt").stat().st_mtime_ns
+    config.write_text(f"{config.read_text(encoding='utf-8')}runs: 2\n")
+    with pytest.raises(ConfigError, match=r"work/run-2: no checkpoint there; run `train` first"):
+        export(config, None, work, target)
+    build(config, None, work, target)
+    assert (work / "checkpoint.pt").stat().st_mtime_ns == first  # one run more adds to what is there
+    emissions = [
+        torch.load(place / "checkpoint.pt", weights_only=True)["network"]["tagger.emission.weight"]
+        for place in (work, work / "run-2")
+    ]
+    assert not torch.equal(*emissions)
+    model = onnx.load(str(work / "fp32" / "model.onnx"))
+    arrays = [numpy_helper.to_array(array) for array in model.graph.initializer]
+    wanted = (emissions[0] + emissions[1]).numpy() / 2
+    assert any(array.T.shape == wanted.shape and np.allclose(array.T, wanted, atol=1e-6) for array in arrays)
+    curves = [json.loads((place / "curve.jsonl").read_text()) for place in (work, work / "run-2")]
+    (row,) = load_bundle(target).manifest.content["curve"]
+    assert row["tagging"] == pytest.approx(sum(curve["tagging"] for curve in curves) / 2)
+
+
 def test_another_bundle_to_start_from_is_trained_from_anew(tmp_path: Path) -> None:
     given = untrained(write_two_names(tmp_path, "Person", "Firm"))
     starts = [verify(BUNDLES / name) for name in ("enterprise", "enterprise", "medical-events")]
