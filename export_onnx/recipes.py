@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean
@@ -110,6 +111,9 @@ def _places(recipe: Recipe, work: Path) -> list[Path]:
 
 
 def _train(prepared: Prepared, run: int, work: Path) -> None:
+    """One run, the first is 0, to its end."""
+    if prepared.recipe.runs > 1:
+        print(f"run {run + 1} of {prepared.recipe.runs}", file=sys.stderr)
     recipe = replace(prepared.recipe, seed=prepared.recipe.seed + run, runs=1)
     torch.manual_seed(recipe.seed)
     network = make_network(recipe, prepared.space)
