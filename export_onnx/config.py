@@ -117,7 +117,7 @@ class Recipe:
             (`distillation`), and no dropout in its encoder; for a smaller one.
         scramble: share of batches that are read with words replaced by any others, and teach by `distil` alone; what
             the training texts lack is kept better.
-        runs: trainings, with `seed` and those after it, of whose weights the mean is taken.
+        runs: trainings, with `seed` and those after it, of whose weights the mean is taken; one with relations.
         recut: each epoch cuts texts into windows elsewhere, so that a sentence is read with other ones around it.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.

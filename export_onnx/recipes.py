@@ -78,6 +78,10 @@ def prepare(config: Path, data: Path | None, seed: int | None = None) -> Prepare
     recipe = recipe if seed is None else replace(recipe, seed=seed)
     schema = _schema(recipe)
     sets, space = load(recipe, data or config.parent, schema)
+    if recipe.runs > 1 and space.relations:
+        raise ConfigError(
+            f"{config}: field 'runs': relation heads that were trained apart have no mean that finds anything; take 1"
+        )
     start = None if recipe.start is None else read_start(find_bundle(recipe.start, config.parent))
     recipe = fitted(recipe, start)
     if schema is None:

@@ -337,6 +337,13 @@ def test_the_mean_of_several_trainings_is_exported(tmp_path: Path) -> None:
     assert row["tagging"] == pytest.approx(sum(curve["tagging"] for curve in curves) / 2)
 
 
+def test_relation_heads_that_are_trained_apart_have_no_mean(own: Path) -> None:
+    config = own / "apart.yaml"
+    config.write_text(f"{(own / 'mine.yaml').read_text()}runs: 2\n")
+    with pytest.raises(ConfigError, match=r"apart\.yaml: field 'runs': relation heads .* take 1$"):
+        prepare(config, None)
+
+
 def test_another_bundle_to_start_from_is_trained_from_anew(tmp_path: Path) -> None:
     given = untrained(write_two_names(tmp_path, "Person", "Firm"))
     starts = [verify(BUNDLES / name) for name in ("enterprise", "enterprise", "medical-events")]
