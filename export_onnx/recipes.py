@@ -103,9 +103,10 @@ def build(config: Path, data: Path | None, work: Path, target: Path | None = Non
     """
     prepared = prepare(config, data, seed)
     folder = _target(prepared, target)
-    for run, place in enumerate(_places(prepared.recipe, work)):
-        make_folder(place, "--work")
-        _train(prepared, run, place)
+    places = [make_folder(place, "--work") for place in _places(prepared.recipe, work)]
+    windows = prepared.training_windows()
+    for run, place in enumerate(places):
+        _train(prepared, windows, run, place)
     return _finish(prepared, work, folder)
 
 
@@ -114,14 +115,13 @@ def _places(recipe: Recipe, work: Path) -> list[Path]:
     return [work, *(work / f"run-{run}" for run in range(2, recipe.runs + 1))]
 
 
-def _train(prepared: Prepared, run: int, work: Path) -> None:
+def _train(prepared: Prepared, windows: list[TrainingWindow], run: int, work: Path) -> None:
     """One run, the first is 0, to its end."""
     if prepared.recipe.runs > 1:
         print(f"run {run + 1} of {prepared.recipe.runs}", file=sys.stderr)
     recipe = replace(prepared.recipe, seed=prepared.recipe.seed + run, runs=1)
     torch.manual_seed(recipe.seed)
     network = make_network(recipe, prepared.space)
-    windows = prepared.training_windows()
     # By the first run's seed: what is left of a narrowed encoder has to be the same in all of them.
     begin(network, prepared.recipe, prepared.start, windows)
     curve = work / "curve.jsonl"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import random
 import shutil
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,18 +20,16 @@ import onnx  # noqa: E402
 from onnx import numpy_helper  # noqa: E402
 
 from export_onnx.architectures.crf import Crf, bio_labels  # noqa: E402
-from export_onnx.beginning import make_network  # noqa: E402
 from export_onnx.card import CARD, write_card  # noqa: E402
-from export_onnx.config import ConfigError, Part, Recipe, Source, read_recipe  # noqa: E402
+from export_onnx.config import ConfigError, Part, Source, read_recipe  # noqa: E402
 from export_onnx.data import load  # noqa: E402
 from export_onnx.documents import count_found  # noqa: E402
 from export_onnx.evaluation import Counts, paired, tune_thresholds  # noqa: E402
 from export_onnx.examples import Fact  # noqa: E402
 from export_onnx.export import quantize  # noqa: E402
 from export_onnx.formats import redocred  # noqa: E402
-from export_onnx.recipes import build, evaluate, export, prepare  # noqa: E402
-from export_onnx.training import Network, adaptive_threshold_loss, train  # noqa: E402
-from export_onnx.windows import TrainingWindow  # noqa: E402
+from export_onnx.recipes import evaluate, export, prepare  # noqa: E402
+from export_onnx.training import adaptive_threshold_loss  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 from tests.training_data import redocred_document, write_training_data  # noqa: E402
 from transforms.bundle import BUNDLES, SENTENCE_ENCODER, TYPING, BundleError, load_bundle, verify  # noqa: E402
@@ -273,143 +269,11 @@ def test_training_that_is_killed_ends_as_if_it_had_not_been(own: Path) -> None:
     assert manifests[0] == manifests[1]
 
 
-def write_two_names(folder: Path, *labels: str) -> Path:
-    """Twenty texts with two mentions of these labels, and the config that trains on them: one layer, one epoch."""
-    ends = [{"start": start, "end": start + 3, "label": label} for start, label in zip((0, 8), labels, strict=True)]
-    (folder / "train.jsonl").write_text(f"{json.dumps({'text': 'Ann and Bob left.', 'entities': ends})}\n" * 20)
-    sets = [{"name": "ours", "format": "jsonl", "train": "train.jsonl"}]
-    config = folder / "mine.yaml"
-    config.write_text(yaml.safe_dump({"name": "mine", "version": 1, "epochs": 1, "depth": 1, "data": sets}))
-    return config
-
-
-@pytest.mark.parametrize("option", ["--target", "--work"])
-def test_where_nothing_can_be_written_is_said_before_training(option: str, tmp_path: Path) -> None:
-    config = write_two_names(tmp_path, "Person", "Firm")
-    places = {"--target": tmp_path / "bundle", "--work": tmp_path / "work"} | {option: config}
-    with pytest.raises(ConfigError, match=rf"^{option} {config}: .* \(File exists\); name a folder$"):
-        build(config, None, places["--work"], places["--target"])
-    assert not (tmp_path / "work").exists()
-
-
-def test_corrected_data_are_trained_on_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for number, labels in enumerate(
-        (
-            ("Person", "Person"),
-            ("Person", "Firm"),
-            ("Firm", "Person"),
-            ("Firm", "Human"),
-        )  # one more, corrected, renamed
-    ):
-        bundle = build(write_two_names(tmp_path, *labels), None, tmp_path / "work", tmp_path / "bundle")
-        said = capsys.readouterr().err
-        assert ("of another recipe, data or start; training begins anew" in said) == (number > 0)
-        assert "epoch 1/1" in said
-        assert set(load_bundle(bundle).types) == set(labels)
-
-
-def untrained(config: Path) -> tuple[Recipe, Network, list[TrainingWindow]]:
-    prepared = prepare(config, None)
-    return prepared.recipe, make_network(prepared.recipe, prepared.space), prepared.training_windows()
-
-
-def test_the_mean_of_several_trainings_is_exported(tmp_path: Path) -> None:
-    config = write_two_names(tmp_path, "Person", "Firm")
-    work, target = tmp_path / "work", tmp_path / "bundle"
-    build(config, None, work, target)
-    first = (work / "checkpoint.pt").stat().st_mtime_ns
-    config.write_text(f"{config.read_text(encoding='utf-8')}runs: 2\n")
-    with pytest.raises(ConfigError, match=r"work/run-2: no checkpoint there; run `train` first"):
-        export(config, None, work, target)
-    build(config, None, work, target)
-    assert (work / "checkpoint.pt").stat().st_mtime_ns == first  # one run more adds to what is there
-    emissions = [
-        torch.load(place / "checkpoint.pt", weights_only=True)["network"]["tagger.emission.weight"]
-        for place in (work, work / "run-2")
-    ]
-    assert not torch.equal(*emissions)
-    model = onnx.load(str(work / "fp32" / "model.onnx"))
-    arrays = [numpy_helper.to_array(array) for array in model.graph.initializer]
-    wanted = (emissions[0] + emissions[1]).numpy() / 2
-    assert any(array.T.shape == wanted.shape and np.allclose(array.T, wanted, atol=1e-6) for array in arrays)
-    curves = [json.loads((place / "curve.jsonl").read_text()) for place in (work, work / "run-2")]
-    (row,) = load_bundle(target).manifest.content["curve"]
-    assert row["tagging"] == pytest.approx(sum(curve["tagging"] for curve in curves) / 2)
-
-
 def test_relation_heads_that_are_trained_apart_have_no_mean(own: Path) -> None:
     config = own / "apart.yaml"
     config.write_text(f"{(own / 'mine.yaml').read_text()}runs: 2\n")
     with pytest.raises(ConfigError, match=r"apart\.yaml: field 'runs': relation heads .* take 1$"):
         prepare(config, None)
-
-
-def test_another_bundle_to_start_from_is_trained_from_anew(tmp_path: Path) -> None:
-    given = untrained(write_two_names(tmp_path, "Person", "Firm"))
-    starts = [verify(BUNDLES / name) for name in ("enterprise", "enterprise", "medical-events")]
-    assert [len(list(train(*given, tmp_path, start=start))) for start in starts] == [1, 0, 1]
-
-
-def test_an_epoch_is_kept_after_its_losses_are(tmp_path: Path) -> None:
-    epochs = train(*untrained(write_two_names(tmp_path, "Person", "Firm")), tmp_path)
-    next(epochs)
-    assert not (tmp_path / "checkpoint.pt").exists()
-    assert list(epochs) == []
-    assert (tmp_path / "checkpoint.pt").exists()
-
-
-def test_products_of_16_bits_teach_nearly_the_same(tmp_path: Path) -> None:
-    config = write_two_names(tmp_path, "Person", "Firm")
-    trained = []
-    for name, more in (("whole", ""), ("again", ""), ("half", "bfloat16: true\n")):
-        config.write_text(f"{config.read_text(encoding='utf-8')}{more}")
-        (tmp_path / name).mkdir()
-        torch.manual_seed(1)
-        given = untrained(config)
-        list(train(*given, tmp_path / name))
-        weights = given[1].state_dict()
-        assert all(values.dtype == torch.float32 for values in weights.values())
-        trained.append(torch.cat([values.flatten() for values in weights.values()]))
-    whole, again, half = trained
-    assert torch.equal(whole, again)
-    assert 0 < (half - whole).abs().max() < 1e-2
-
-
-def test_each_epoch_cuts_texts_into_windows_elsewhere(tmp_path: Path) -> None:
-    lines = [f"Ann{n}\tB-Person\nleft\tO\nBob{n}\tB-Person\n.\tO\n" for n in range(40)]
-    (tmp_path / "train.conll").write_text("\n".join(lines), encoding="utf-8")
-    source = {"name": "ours", "format": "conll", "documents": True, "train": "train.conll", "dev": "train.conll"}
-    config = tmp_path / "mine.yaml"
-    config.write_text(yaml.safe_dump({"name": "mine", "version": 1, "window": 40, "data": [source]}))
-    prepared = prepare(config, None)
-    chooser = random.Random(1)
-    epochs = [prepared.training_windows(), *(prepared.training_windows(chooser) for _ in range(2))]
-    assert len({tuple(len(window.tokens) for window in epoch) for epoch in epochs}) == 3
-    for epoch in epochs:
-        assert max(len(window.tokens) for window in epoch) <= 40
-        spans = [window.text[span.start : span.end] for window in epoch for span in window.spans]
-        assert spans == [f"{name}{n}" for n in range(40) for name in ("Ann", "Bob")]
-        for window in epoch:
-            labels = window.allowed.argmax(1).tolist()
-            words = [window.text[first:last] for first, last in window.tokens.spans.tolist()]
-            assert [word[:3] for word, label in zip(words, labels, strict=True) if label] == ["Ann", "Bob"] * (
-                len(words) // 4
-            )
-
-
-def test_a_recipe_says_whether_windows_are_cut_anew(tmp_path: Path) -> None:
-    config = write_two_names(tmp_path, "Person", "Firm")
-    cuts = list[random.Random]()
-    for anew in (False, True):
-        recipe, network, windows = untrained(config)
-        recipe = replace(recipe, epochs=2, recut=anew)
-
-        def recut(chooser: random.Random, windows: list[TrainingWindow] = windows) -> list[TrainingWindow]:
-            cuts.append(chooser)
-            return windows
-
-        list(train(recipe, network, windows, tmp_path, recut=recut))
-        assert len(cuts) == 2 * anew
 
 
 def test_facts_of_a_document_and_their_sentences_are_scored(tmp_path: Path) -> None:
