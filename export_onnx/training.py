@@ -30,6 +30,8 @@ from transforms.features import SHAPES
 
 #: What a training leaves in its work folder.
 CHECKPOINT = "checkpoint.pt"
+#: What a processor that multiplies numbers of 16 bits may be capable of: AVX-512 BF16, Intel's AMX, ARM.
+_SHORT = ("avx512_bf16", "amx_bf16", "bf16")
 
 
 class Losses(NamedTuple):
@@ -188,6 +190,9 @@ class _Course:
     ) -> None:
         self._recipe, self._network, self._teacher, self._scrambler = recipe, network, teacher, scrambler
         self._origin = origin  # a checkpoint with another is of another training
+        self._short = recipe.bfloat16 and any(torch.cpu.get_capabilities().get(name) for name in _SHORT)
+        if recipe.bfloat16 and not self._short:
+            print("bfloat16: this processor has no instructions for it; trained in fp32", file=sys.stderr)
         new = ("shapes", "settling")  # of the encoder, but not of the published one
         encoder, heads = list[nn.Parameter](), list[nn.Parameter]()
         for name, values in network.named_parameters():
@@ -255,8 +260,8 @@ class _Course:
         return _means(sums / max(seen, 1))
 
     def _products(self) -> AbstractContextManager[object]:
-        """Matrices are multiplied in bfloat16 within, if the recipe says so; sums and weights stay in fp32."""
-        return torch.autocast("cpu", torch.bfloat16, enabled=self._recipe.bfloat16)
+        """Matrices are multiplied in bfloat16 within, if recipe and processor allow; sums and weights stay in fp32."""
+        return torch.autocast("cpu", torch.bfloat16, enabled=self._short)
 
     def _step(self, loss: Tensor) -> None:
         self._optimizer.zero_grad()

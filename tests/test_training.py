@@ -269,13 +269,6 @@ def test_training_that_is_killed_ends_as_if_it_had_not_been(own: Path) -> None:
     assert manifests[0] == manifests[1]
 
 
-def test_relation_heads_that_are_trained_apart_have_no_mean(own: Path) -> None:
-    config = own / "apart.yaml"
-    config.write_text(f"{(own / 'mine.yaml').read_text()}runs: 2\n")
-    with pytest.raises(ConfigError, match=r"apart\.yaml: field 'runs': relation heads .* take 1$"):
-        prepare(config, None)
-
-
 def test_facts_of_a_document_and_their_sentences_are_scored(tmp_path: Path) -> None:
     """Re-DocRED's facts hold of entities; a pair of near mentions is found, one of far mentions is missed."""
     path = tmp_path / "documents.json"

@@ -88,6 +88,17 @@ def test_the_mean_of_several_trainings_is_exported(tmp_path: Path) -> None:
     assert row["tagging"] == pytest.approx(sum(curve["tagging"] for curve in curves) / 2)
 
 
+def test_several_trainings_begin_alike(tmp_path: Path) -> None:
+    config = write_two_names(tmp_path, "Person", "Firm")
+    config.write_text(f"{config.read_text(encoding='utf-8')}runs: 2\nencoder_rate: 1.0e-9\nhead_rate: 1.0e-9\n")
+    build(config, None, tmp_path / "work", tmp_path / "bundle")
+    first, second = (
+        torch.load(place / "checkpoint.pt", weights_only=True)["network"]
+        for place in (tmp_path / "work", tmp_path / "work" / "run-2")
+    )
+    assert all(torch.allclose(values, second[name], atol=1e-6) for name, values in first.items())
+
+
 def test_another_bundle_to_start_from_is_trained_from_anew(tmp_path: Path) -> None:
     given = untrained(write_two_names(tmp_path, "Person", "Firm"))
     starts = [verify(BUNDLES / name) for name in ("enterprise", "enterprise", "medical-events")]
@@ -102,21 +113,25 @@ def test_an_epoch_is_kept_after_its_losses_are(tmp_path: Path) -> None:
     assert (tmp_path / "checkpoint.pt").exists()
 
 
-def test_products_of_16_bits_teach_nearly_the_same(tmp_path: Path) -> None:
+def test_products_of_16_bits_teach_nearly_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = write_two_names(tmp_path, "Person", "Firm")
     trained = []
-    for name, more in (("whole", ""), ("again", ""), ("half", "bfloat16: true\n")):
+    for name, more, able in (("whole", "", True), ("without", "bfloat16: true\n", False), ("short", "", True)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: {"avx512_bf16": able})
         config.write_text(f"{config.read_text(encoding='utf-8')}{more}")
         (tmp_path / name).mkdir()
         torch.manual_seed(1)
         given = untrained(config)
         list(train(*given, tmp_path / name))
+        assert ("no instructions for it; trained in fp32" in capsys.readouterr().err) == (name == "without")
         weights = given[1].state_dict()
         assert all(values.dtype == torch.float32 for values in weights.values())
         trained.append(torch.cat([values.flatten() for values in weights.values()]))
-    whole, again, half = trained
-    assert torch.equal(whole, again)
-    assert 0 < (half - whole).abs().max() < 1e-2
+    whole, without, short = trained
+    assert torch.equal(whole, without)
+    assert 0 < (short - whole).abs().max() < 1e-2
 
 
 def test_each_epoch_cuts_texts_into_windows_elsewhere(tmp_path: Path) -> None:
