@@ -121,8 +121,8 @@ class Recipe:
         recut: each epoch cuts texts into windows elsewhere, so that a sentence is read with other ones around it.
         recase: share of windows that are read as if in capitals or in small letters.
         precise: precision, in per cent, that a relation's threshold has to reach on dev.
-        bfloat16: multiply numbers of 16 bits while training, in less than half the time, on processors that have
-            instructions for it (AVX-512 BF16, AMX, ARM's); on others nothing changes.
+        bfloat16: multiply numbers of 16 bits while training, on processors that have instructions for it (AVX-512 BF16,
+            with which it takes less than half the time, AMX, ARM's); on others nothing changes.
         rounded: train with weights and inputs rounded as the int8 graph rounds them (`architectures/rounding`).
         reduce_range: weights of 7 bits instead of 8. CPUs without VNNI saturate where they add up products of 8 bits.
     """

@@ -31,6 +31,7 @@ _URIS = tuple(
 _FORGET = tuple(
     f"UNWIND $uris AS uri MATCH (p:{label} {{uri: uri}}) DELETE p" for label in ("PastEvidence", "PastMention")
 )
+_SAID = "UNWIND $uris AS uri MATCH (p:PastMention {uri: uri}) WHERE p.said IS NOT NULL RETURN DISTINCT p.said AS said"
 
 
 def as_time(text: str) -> str:
@@ -83,9 +84,14 @@ def keep_mentions(tx: ManagedTransaction, rows: Iterable[Row], until: str) -> No
     each(tx, _KEEP.format(label="PastMention"), kept)
 
 
-def forget(tx: ManagedTransaction, documents: Sequence[str]) -> None:
-    """Delete all history of documents (ids) that are about to go or went, and of all other versions of them."""
+def forget(tx: ManagedTransaction, documents: Sequence[str]) -> set[str]:
+    """Delete all history of documents (ids) that are about to go or went, and of all other versions of them.
+
+    Returns whom it mentioned: ids, as they were said.
+    """
     # A version has an id of its own; the URI is what they have in common.
     uris = sorted({row["uri"] for query in _URIS for row in each(tx, query, documents, "ids")})
+    said = {row["said"] for row in each(tx, _SAID, uris, "uris")}
     for query in _FORGET:
         each(tx, query, uris, "uris")
+    return said

@@ -7,12 +7,13 @@ into, and a merge is undone by taking its alias away and reading what it moved a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from neo4j import Driver, ManagedTransaction
 
+from kg_sink.aliases import current_ids
 from kg_sink.connection import GraphError, with_driver
 from kg_sink.model import KNOWN_ENTITIES, MAKE_ENTITIES, statement_writes, surer
 from kg_sink.naming import settle_fully
@@ -25,9 +26,6 @@ from transforms.schema import check_name
 
 Row = dict[str, Any]
 
-_ALIASES = "UNWIND $ids AS id MATCH (a:Alias {id: id}) RETURN a.id AS id, a.into AS into"
-_SOME_ALIAS = "MATCH (a:Alias) RETURN a.id AS id LIMIT 1"
-_MERGED_INTO = "UNWIND $ids AS id MATCH (a:Alias {into: id}) RETURN DISTINCT id"
 _MAKE_ALIASES = """
 UNWIND $rows AS row
 MERGE (a:Alias {id: row.entity})
@@ -84,34 +82,6 @@ MATCH (v:Evidence {id: row.id})
 MATCH (s:Statement {id: row.to})
 MERGE (v)-[:SUPPORTS]->(s)
 """
-
-
-def any_merged(tx: ManagedTransaction) -> bool:
-    """Whether the graph has any merged entity: if not, no id needs to be looked up."""
-    return bool(tx.run(_SOME_ALIAS).data())
-
-
-def current_ids(tx: ManagedTransaction, ids: Iterable[str]) -> dict[str, str]:
-    """Of entities (ids) that were merged: where each is now."""
-    wanted = sorted(set(ids))
-    step = {row["id"]: row["into"] for row in each(tx, _ALIASES, wanted, "ids")}
-    while more := sorted(set(step.values()) - step.keys()):  # merged again since
-        found = {row["id"]: row["into"] for row in each(tx, _ALIASES, more, "ids")}
-        if not found:
-            break
-        step |= found
-    return {key: _end(step, key) for key in wanted if key in step}
-
-
-def _end(step: dict[str, str], key: str) -> str:
-    while key in step:
-        key = step[key]
-    return key
-
-
-def merged_into(tx: ManagedTransaction, ids: Iterable[str]) -> set[str]:
-    """Those entities (ids) that others were merged into."""
-    return {row["id"] for row in each(tx, _MERGED_INTO, sorted(set(ids)), "ids")}
 
 
 def merge(connection: Connection, merges: Sequence[Match], now: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from neo4j import Driver, ManagedTransaction
 from rapidfuzz import fuzz, process
 
+from kg_sink.aliases import forget_names
 from kg_sink.connection import GraphError, with_driver
 from kg_sink.history import forget, keep_evidence, keep_mentions
 from kg_sink.model import crowded_documents
@@ -222,9 +223,10 @@ def retract_in(tx: ManagedTransaction, ids: Sequence[str], now: str, *, history:
         return
     evidence = [row["id"] for row in each(tx, _EVIDENCE_OF, ids, "ids")]
     mentions = each(tx, _MENTIONS_OF, ids, "ids")
-    if not history:
-        forget(tx, ids)
+    past = set() if history else forget(tx, ids)
     _withdraw(tx, evidence, mentions, now, history=history, documents=ids)
+    if not history:
+        forget_names(tx, past | {row["properties"]["said"] for row in mentions})
 
 
 def _withdraw(

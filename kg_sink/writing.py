@@ -17,9 +17,9 @@ from apache_beam import pvalue
 from neo4j import Driver, ManagedTransaction
 from neo4j.exceptions import DriverError, Neo4jError, ServiceUnavailable, SessionExpired
 
+from kg_sink.aliases import any_merged, current_ids, merged_into
 from kg_sink.connection import open_driver
 from kg_sink.history import present
-from kg_sink.merging import any_merged, current_ids, merged_into
 from kg_sink.messages import latest
 from kg_sink.model import DOCUMENTS, Row, Write, document_rows, entity_writes, writes
 from kg_sink.naming import rename, settle_names

@@ -14,7 +14,7 @@ from kg_sink.history import as_time
 from kg_sink.merging import merge, undo
 from kg_sink.migrations import VERSION, pending, prepare
 from kg_sink.past_queries import about_then, entities_then, evidence_then, find_entities_then, runs, step_then
-from kg_sink.queries import CHANGES, find_entities, find_paths, run_query
+from kg_sink.queries import CHANGES, MERGED, find_entities, find_paths, run_query
 from kg_sink.retracting import documents_meant, find_documents, retract
 from kg_sink.writing import write
 from tests.conftest import analysis
@@ -230,6 +230,23 @@ def test_an_entity_that_went_before_it_was_merged_is_found_under_what_it_is_now(
     assert likes(empty, "Anne Lee", MONDAY)[0][0] == "Anne Lee"
     undo(empty, ann)
     assert likes(empty, "Ann Lee", MONDAY) == [("Ann Lee", "Rome", 1)]
+
+
+def test_who_was_merged_is_forgotten_with_the_last_document_that_says_the_name(empty: server.Connection) -> None:
+    for uri, who in (("a", "Ann Lee"), ("b", "Ann Lee"), ("c", "Ann Lee"), ("d", "Anne Lee")):
+        put(empty, "Rome", MONDAY, uri=uri, who=who)
+    retract(empty, [row["id"] for row in find_documents(empty, ["a"])], TUESDAY)
+    ann = merged(empty, "Ann Lee", "Anne Lee", TUESDAY)
+    left = []
+    for uri in ("b", "c", "a"):  # documents say the name, then history alone, then nothing
+        found = find_documents(empty, [uri], history=True)
+        retract(empty, [row["id"] for row in found], WEDNESDAY, history=False)
+        left += run_query(empty, MERGED.cypher)
+    assert [(row["id"], row["into"], row["entity"]) for row in left] == [
+        (ann, "Anne Lee", name) for name in ("Ann Lee", "Ann Lee", None)
+    ]
+    put(empty, "Rome", THURSDAY, who="Ann Lee")
+    assert run_query(empty, "MATCH (p:Person) RETURN p.name AS name") == [{"name": "Anne Lee"}]
 
 
 def test_evidence_says_when_it_was_seen(empty: server.Connection) -> None:
