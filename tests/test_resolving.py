@@ -52,6 +52,17 @@ def test_a_surname_joins_the_one_person_who_has_it_and_no_one_where_two_do() -> 
     assert len(two.entities) == 3
 
 
+def test_a_surname_of_several_words_joins_the_one_person_who_has_it() -> None:
+    names = ["Ursula von der Leyen", "Dr. von der Leyen", "Leyen", "Ana Ruiz Mora", "Eva Ruiz Mora", "Ruiz Mora"]
+    found = resolve(analysis("; ".join(names), [(name, "Person") for name in names])).entities
+    assert {entity.aliases for entity in found} == {
+        ("Dr. von der Leyen", "Leyen", "Ursula von der Leyen"),
+        ("Ana Ruiz Mora",),
+        ("Eva Ruiz Mora",),
+        ("Ruiz Mora",),
+    }
+
+
 def test_a_surname_that_was_tagged_as_a_company_is_the_person() -> None:
     names = [("Ingrid Solberg", "Person"), ("Solberg", "Organisation")]
     (entity,) = resolve(analysis("Ingrid Solberg spoke. Solberg left.", names)).entities

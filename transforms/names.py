@@ -96,6 +96,11 @@ def is_short_person(short: str, long: str) -> bool:
     return same_surname and first and initials and any(len(word) == 1 for word in few[:-1])
 
 
+def is_surname(short: str, long: str) -> bool:
+    """Whether a person's key is all that follows first names in another: "von der leyen" of "ursula von der leyen"."""
+    return long.endswith(f" {short}")
+
+
 def is_short_organisation(short: str, long: str) -> bool:
     """Whether a key is the beginning of another: "halvorsen marine" of "halvorsen marine systems"."""
     few, many = short.split(), long.split()

@@ -1,9 +1,9 @@
 """Resolve: mentions of one document → entities, one for all spellings of one name.
 
-"Acme Ltd", "Acme" and "ACME" are one; so are an acronym and its long form, a surname and the one full name that
-ends with it. Which types are persons, organisations and values is the schema's to say. Every entity gets a stable id of
-its own from its type and name, so that the same name in a second document meets the first; `linking` replaces it with
-the register's, where there is one.
+"Acme Ltd", "Acme" and "ACME" are one; so are an acronym and its long form, a surname ("von der Leyen") and the one
+full name that ends with it. Which types are persons, organisations and values is the schema's to say. Every entity gets
+a stable id of its own from its type and name, so that the same name in a second document meets the first; `linking`
+replaces it with the register's, where there is one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from transforms.names import (
     initials,
     is_short_organisation,
     is_short_person,
+    is_surname,
     name_key,
     spelled,
 )
@@ -141,7 +142,7 @@ def _merged(
 
 def _joined(kind: str, keys: Collection[str]) -> dict[str, str]:
     """Shorter key → the longer one, where just one fits (or all that fit are forms of one)."""
-    is_short = is_short_person if kind == "Person" else is_short_organisation
+    is_short = _is_short_person if kind == "Person" else is_short_organisation
     target: dict[str, str] = {}
     ordered = sorted(keys, key=lambda name: (len(name.split()), len(name)))
     places = {name: place for place, name in enumerate(ordered)}
@@ -160,12 +161,17 @@ def _joined(kind: str, keys: Collection[str]) -> dict[str, str]:
     return target
 
 
+def _is_short_person(short: str, long: str) -> bool:
+    return is_short_person(short, long) or is_surname(short, long)
+
+
 def _short_forms(kind: str, name: str, keys: Collection[str]) -> set[str]:
     """Where to look a long name up: what `_as_short` makes of all its short forms."""
     words = name.split()
     if kind == "Organisation":
         return {form for count in range(1, len(words)) if (form := " ".join(words[:count])) in keys}
-    return {words[0], words[-1], f"{words[0][0]}… {words[-1]}"} if len(words) > 1 else set()
+    surnames = {form for first in range(1, len(words)) if (form := " ".join(words[first:])) in keys}
+    return surnames | {words[0], f"{words[0][0]}… {words[-1]}"} if len(words) > 1 else set()
 
 
 def _as_short(kind: str, name: str) -> str:
@@ -173,7 +179,7 @@ def _as_short(kind: str, name: str) -> str:
     if kind == "Organisation" or len(words) == 1:
         return name
     has_initial = any(len(word) == 1 for word in words[:-1])
-    return f"{words[0][0]}… {words[-1]}" if has_initial else ""
+    return f"{words[0][0]}… {words[-1]}" if has_initial else name
 
 
 def _acronyms(analysis: Analysis, keys: dict[str, list[int]], target: dict[str, str]) -> dict[str, str]:
