@@ -53,8 +53,10 @@ def resolve(
     if undo and dry_run:
         raise click.UsageError("--undo parts what was merged; --dry-run lists pairs to merge: leave one of them out")
     connection = connect(target)
-    migrations.prepare(connection)
-    if not dry_run and not merged:
+    if dry_run or merged:
+        migrations.pending(connection)  # refuses a graph that a newer tripleflow wrote
+    else:
+        migrations.prepare(connection)
         merging.gather(connection, present())
     if undo:
         merging.undo(connection, undo)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from kg_sink import server
+from kg_sink.connection import open_driver
 from kg_sink.exporting import canonical_export
+from kg_sink.migrations import pending
 from tests.conftest import tripleflow
 from transforms.matching import Known, match
 from transforms.register import Entry, Register
@@ -84,6 +86,9 @@ def test_the_command_merges_lists_and_undoes(tmp_path: Path) -> None:
         assert tripleflow("run", "one.txt", "two.txt", "--graph", "kg", cwd=tmp_path).code == 0
         connection = server.start(folder).connection
         before = canonical_export(connection)
+        with open_driver(connection) as driver:
+            older = "MATCH (n:TripleflowMeta {id: 'graph'}) SET n.version = n.version - 1"
+            driver.execute_query(older, database_=connection.database)
         dry = tripleflow("resolve", "--graph", "kg", "--dry-run", "--format", "json", cwd=tmp_path)
         assert dry.code == 0, dry.err
         assert any(row["reason"] == "alike" for row in json.loads(dry.out))
@@ -91,6 +96,8 @@ def test_the_command_merges_lists_and_undoes(tmp_path: Path) -> None:
         dry = tripleflow(*pair, "--dry-run", cwd=tmp_path)
         assert dry.code == 0, dry.err
         assert canonical_export(connection) == before
+        assert tripleflow("resolve", "--merged", "--graph", "kg", cwd=tmp_path).code == 0
+        assert len(pending(connection)) == 1  # what only reads leaves an older graph as it is
         ran = tripleflow(*pair, cwd=tmp_path)
         assert ran.code == 0, ran.err
         assert ran.out == dry.out
