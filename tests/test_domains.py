@@ -65,7 +65,7 @@ def test_two_reports_of_one_drug_are_two_events(graph: Path) -> None:
     evidence = (
         "MATCH (v:Evidence)-[:SUPPORTS]->(s:Statement {relation: 'EFFECT'}) RETURN v.text AS text, v.model AS model"
     )
-    assert all(row["model"] == "medical-events@1" for row in rows(graph, evidence))
+    assert all(row["model"] == "medical-events@2" for row in rows(graph, evidence))
 
 
 @pytest.mark.parametrize("name", [path.name for path in sorted(BUNDLES.iterdir())])
