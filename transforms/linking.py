@@ -142,8 +142,9 @@ def _name_fit(kind: str, name: str, spelling: str) -> float:
     """How well an entity's name fits a spelling of the register: 1 if they are one but for blanks, 0 if not at all."""
     ours, theirs = name_key(kind, name), name_key(kind, spelling)
     # "von der Leyen" may be Ursula von der Leyen; the other way round, Anna Kari Hansen is another than Kari Hansen.
-    shorter = is_short_person(ours, theirs) or is_short_person(theirs, ours) or is_surname(ours, theirs)
-    if kind == "Person" and shorter:
+    if kind == "Person" and (
+        is_short_person(ours, theirs) or is_short_person(theirs, ours) or is_surname(ours, theirs)
+    ):
         return 0.85
     # "Acme" may be "Acme Systems AS"; the other way round, "Acme Energy AS" is another company than "Acme".
     if kind == "Organisation" and is_short_organisation(ours, theirs) and not has_legal_form(name):
