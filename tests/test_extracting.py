@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from tests.conftest import ROOT, SAMPLES
 from transforms.bundle import Bundle
+from transforms.companies import company_mentions
 from transforms.decoding import FORBIDDEN
 from transforms.extracting import extract
 from transforms.inference import StructureModelHandler, analyse
 from transforms.linking import Linker, make_linker
-from transforms.patterns import company_mentions
 from transforms.records import DeadLetter, Document, Structured
 from transforms.register import load_register
 from transforms.schema import Schema, parse_schema
@@ -146,6 +146,15 @@ def test_an_address_is_a_place_with_its_number(bundle: Bundle, schema: Schema) -
     named = {m.text: m.type for m in found.resolved.analysis.mentions}
     assert named["Kaiveien 14"] == "Location"
     assert named["Jens Halversen"] == "Person"
+
+
+def test_what_lies_in_a_mail_address_is_no_name_and_a_title_makes_a_person(bundle: Bundle, schema: Schema) -> None:
+    text = "Dear Ms El-Khatib, Ms Dana Villareal (dana.villareal@acme.example) of Acme Ltd lives in Bristol, BS1 4RN."
+    (found,) = extract([text], bundle, schema)
+    named = {m.text: m.type for m in found.resolved.analysis.mentions}
+    assert named == {
+        "El-Khatib": "Person", "Dana Villareal": "Person", "Acme Ltd": "Organisation", "Bristol": "Location",
+    }  # fmt: skip
 
 
 def test_no_rectangle_holds_too_many_windows() -> None:

@@ -2,8 +2,16 @@ from __future__ import annotations
 
 import pytest
 
+from transforms.companies import company_end, company_start
 from transforms.names import acronym, initials, is_short_organisation, is_short_person, name_key
-from transforms.patterns import company_end, pattern_mentions, street_span, title_end
+from transforms.patterns import (
+    contact_span,
+    pattern_mentions,
+    postcode_start,
+    street_span,
+    title_end,
+    titled_persons,
+)
 from transforms.values import date_value, normalise
 
 
@@ -152,6 +160,14 @@ def test_a_year_before_an_amount_is_none_of_it(text: str, amount: str) -> None:
         ("ACME TRADING, INC. agrees with Société du Quai S.A.", ["ACME TRADING, INC", "Société du Quai S.A."]),
         ("Oslo. St. Mary Ltd sold it to J. Vega GmbH & Co. KG", ["St. Mary Ltd", "J. Vega GmbH & Co. KG"]),
         ("Dear Sirs,\nHordavik\nMarine AS", ["Marine AS"]),
+        ("The Board of Directors of Acme Ltd met", ["Acme Ltd"]),
+        ("MINUTES OF THE DIRECTORS OF ACME TRADING LIMITED", ["ACME TRADING LIMITED"]),
+        ("DEED BETWEEN ALDER LLC AND FENN ROBOTICS, INC.", ["ALDER LLC", "FENN ROBOTICS, INC"]),
+        ("Managing Director Acme Ltd", ["Acme Ltd"]),
+        ("MARKS AND SPENCER PLC", ["MARKS AND SPENCER PLC"]),
+        ("the Association of British Insurers Ltd", ["Association of British Insurers Ltd"]),
+        ("Kestrel & Dunn LLP as auditors", ["Kestrel & Dunn LLP"]),
+        ("First Pacific Bank, N.A. or NA", ["First Pacific Bank, N.A."]),
     ],
 )
 def test_a_company_with_its_legal_form_is_told_by_its_capitals(text: str, companies: list[str]) -> None:
@@ -190,6 +206,69 @@ def test_a_company_is_told_by_its_legal_form(name: str, text: str, whole: str) -
     end = company_end(text, 0, len(name))
     assert end is not None
     assert text[:end] == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "begin"),
+    [
+        ("the Directors of Acme Ltd", "Acme"),
+        ("of Brázia & Irmãos, Lda", "Brázia"),
+        ("We lend & Irmãos, Lda", "Irmãos"),
+    ],
+)
+def test_a_company_begins_where_its_name_does(text: str, begin: str) -> None:
+    start = text.index("Irmãos" if "Irmãos" in text else "Directors")
+    assert company_start(text, start, len(text)) == text.index(begin)
+
+
+@pytest.mark.parametrize(
+    ("text", "persons"),
+    [
+        ("She thanked Mr. J. P. O'Neill's wife and Ms Amina El-Khatib.", ["J. P. O'Neill", "Amina El-Khatib"]),
+        ("it was Mr van der Berg who called Mrs Ó Dálaigh", ["van der Berg", "Ó Dálaigh"]),
+        ("Ms Amina El-Khatib\n27 Rosemount Terrace", ["Amina El-Khatib"]),
+        ("Mr Smith Appointed Chairman\nThe board met.", []),  # where does the name end?
+        ("they asked Mr President and Mr. chairman about the MS Nordlys", []),
+    ],
+)
+def test_a_person_is_told_by_the_title(text: str, persons: list[str]) -> None:
+    assert [text[a:b] for a, b in titled_persons(text)] == persons
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "contact"),
+    [
+        ("mail <ann.lee@acme.example>.", "acme", "ann.lee@acme.example"),
+        ("see https://www.acme.example/about, and", "acme", "https://www.acme.example/about"),
+        ("www.acme.example.", "acme", "www.acme.example"),
+        ("Ann Lee, ann@acme.example", "Ann Lee", None),
+        ("ann@acme.example, Oslo", "Oslo", None),
+        ("@acme said", "acme", None),  # a name on Twitter
+        ("Acme and/or Lee", "Lee", None),
+    ],
+)
+def test_what_lies_in_an_address_of_mail_or_web(text: str, name: str, contact: str | None) -> None:
+    start = text.index(name)
+    span = contact_span(text, start, start + len(name))
+    assert (span and text[slice(*span)]) == contact
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "town"),
+    [
+        ("Bristol BS1", "Bristol BS1 4RN", "Bristol"),
+        ("Leeds, LS1 4AP", "Leeds, LS1 4AP.", "Leeds"),
+        ("California 94303", "California 94303", "California"),
+        ("Junction M25", "Junction M25 in Kent", None),
+        ("Dublin 6", "Dublin 6", None),
+        ("94303", "94303", ""),
+        ("BS1", "BS1 4RN", ""),
+        ("B3", "B3 4RNX", None),
+    ],
+)
+def test_a_postcode_is_no_part_of_a_town(place: str, text: str, town: str | None) -> None:
+    end = postcode_start(text, 0, len(place))
+    assert (None if end is None else text[:end]) == town
 
 
 @pytest.mark.parametrize(

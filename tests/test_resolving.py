@@ -86,6 +86,43 @@ def test_a_company_that_is_named_after_its_owner_is_a_company() -> None:
     }
 
 
+def test_what_was_tagged_as_a_person_and_begins_a_company_is_the_company() -> None:
+    text = "Tidewell Energy hired Ann Lee. Tidewell pays Lee; Halvard Marine ASA does not. Halvard Marine is in Oslo."
+    names = [("Tidewell Energy", "Organisation"), ("Ann Lee", "Person"), ("Tidewell", "Person"), ("Lee", "Person")]
+    names += [("Halvard Marine ASA", "Organisation"), ("Halvard Marine", "Person")]
+    found = resolve(analysis(text, names)).entities
+    assert {(entity.type, entity.aliases) for entity in found} == {
+        ("Organisation", ("Tidewell", "Tidewell Energy")),
+        ("Person", ("Ann Lee", "Lee")),
+        ("Organisation", ("Halvard Marine", "Halvard Marine ASA")),
+    }
+    named = [("Ann Solberg", "Person"), ("Solberg Line", "Organisation"), ("Solberg", "Person")]
+    assert len(resolve(analysis("Ann Solberg of Solberg Line spoke. Solberg left.", named)).entities) == 2
+    assert len(resolve(analysis("The Solberg Line hired Mr Solberg.", named[1:])).entities) == 2
+
+
+def test_a_title_tells_whose_the_full_name_is() -> None:
+    names = [("Joost de Wit", "Organisation"), ("Jan Brennan Ltd", "Organisation"), ("De Wit", "Person")]
+    text = "Joost de Wit drove for Jan Brennan Ltd. Mr De Wit was hurt; Mr Brennan came."
+    found = resolve(analysis(text, [*names, ("Brennan", "Person")])).entities
+    assert {(entity.type, entity.aliases) for entity in found} == {
+        ("Person", ("De Wit", "Joost de Wit")),
+        ("Organisation", ("Jan Brennan Ltd",)),
+        ("Person", ("Brennan",)),
+    }
+
+
+def test_a_short_form_that_the_text_defines_is_the_whole_name() -> None:
+    text = 'Cordoaria Brázia Lda. and Kettleby & Rowe plc ("K&R") (the "Buyer" or “Brázia”) met. Brázia and K&R left.'
+    names = [("Cordoaria Brázia Lda", "Organisation"), ("Kettleby & Rowe plc", "Organisation")]
+    names += [("K&R", "Product"), ("Brázia", "Location")]
+    found = resolve(analysis(text, names)).entities
+    assert {(entity.type, entity.aliases) for entity in found} == {
+        ("Organisation", ("Brázia", "Cordoaria Brázia Lda")),
+        ("Organisation", ("K&R", "Kettleby & Rowe plc")),
+    }
+
+
 def test_types_of_other_names_are_read_as_the_schema_says(tmp_path: Path) -> None:
     types = {"Firm": {"like": "Organisation"}, "Human": {"labels": ["Person"]}, "Day": {"like": "Date"}, "Ship": {}}
     types["Party"] = {"labels": ["Organisation", "Location"]}  # may be either: plain names

@@ -20,11 +20,12 @@ from typing import Any
 from apache_beam.ml.inference.base import ModelHandler
 
 from transforms.bundle import Bundle, load_bundle
+from transforms.companies import company_end, company_start
 from transforms.counting import add_seconds
 from transforms.dead_letters import letter
 from transforms.features import WindowTokens
 from transforms.holding import held
-from transforms.patterns import company_end, pattern_mentions, street_span, title_end
+from transforms.patterns import contact_span, pattern_mentions, postcode_start, street_span, title_end
 from transforms.records import VALUE_TYPES, Analysis, DeadLetter, Mention, Relation
 from transforms.relations import WindowMention, WindowRelation, relate
 from transforms.schema import Schema
@@ -89,7 +90,7 @@ def _share(
 ) -> list[_Part]:
     tagged = tag(bundle, windows)
     mentions = [
-        _merge(bundle, schema, window, _with_forms(document.document.text, window, spans, labels), formal)
+        _merge(bundle, schema, window, _with_forms(document.document.text, window, spans, labels), formal, labels)
         for window, spans in zip(windows, tagged.spans, strict=True)
     ]
     relations = relate(bundle, schema, tagged, windows, mentions)
@@ -105,18 +106,21 @@ def _merge(
     window: WindowTokens,
     spans: Sequence[WordSpan],
     formal: Sequence[tuple[int, int, str]],
+    labels: Mapping[str, str],
 ) -> list[WindowMention]:
     """The tagger's spans and the formal ones of a window, mapped to the schema's types.
 
-    What has a form (see `patterns`) replaces what the tagger says of values, and of its parts ("EUR", "May"); but a
-    company by its form alone gives way to any name.
+    What has a form (see `patterns`) replaces what the tagger says of values, and of its parts ("EUR", "May"; "Amina" of
+    "Ms Amina El-Khatib"); but a company by its form alone gives way to any name.
     """
     begin, stop = window.spans[0, 0], window.spans[-1, 1]
     near = formal[bisect_right(formal, begin, key=itemgetter(1)) : bisect_left(formal, stop, key=itemgetter(0))]
     exact = [span for start, end, label in near if (span := _formal_span(window, start, end, label)) is not None]
     named = [s for s in spans if not _is_value(schema, s.label)]
-    values = {e for e in exact if _is_value(schema, e.label)}
-    exact = [e for e in exact if not any(_overlap(e, s) and not (e in values and _inside(s, e)) for s in named)]
+    told = {(s.first, s.last, s.label) for s in named}
+    exact = [e for e in exact if (e.first, e.last, e.label) not in told]
+    sure = {e for e in exact if e.label != labels.get("Organisation")}
+    exact = [e for e in exact if not any(_overlap(e, s) and not (e in sure and _inside(s, e)) for s in named)]
     rest = [s for s in spans if not any(_overlap(e, s) for e in exact)]
     merged = sorted([*exact, *rest], key=lambda s: s.first)
     return [
@@ -130,11 +134,19 @@ def _with_forms(
     text: str, window: WindowTokens, spans: Sequence[WordSpan], labels: Mapping[str, str]
 ) -> list[WordSpan]:
     """The tagger's spans; what has a legal form is an organisation, a street with its number a place, whatever it was
-    tagged as, and a person's title is no part of the name. What was tagged beside it gives way to what belongs to it.
+    tagged as, and a person's title or a town's postcode is no part of the name. What was tagged beside it gives way to
+    what belongs to it, and what lies in an e-mail address, or is a postcode, goes.
     """
     found, parts = [], set[WordSpan]()
     numeric = {labels.get("Number"), labels.get("Date")}  # what a house's number and a postcode are taken for
+    names = {labels.get("Person"), labels.get("Organisation"), labels.get("Location")}
     for span in spans:
+        bounds = _bounds(window, span)
+        contact = contact_span(text, *bounds)
+        if contact and (span.label in names or contact != bounds):
+            continue
+        if span.label in names and postcode_start(text, *bounds) == bounds[0]:
+            continue
         formed = _formed(text, window, span, labels) if span not in parts else span
         if formed != span:
             # What lies inside the span itself is of another layer, and stays.
@@ -147,19 +159,27 @@ def _with_forms(
 
 
 def _formed(text: str, window: WindowTokens, span: WordSpan, labels: Mapping[str, str]) -> WordSpan:
-    start, end = int(window.spans[span.first, 0]), int(window.spans[span.last - 1, 1])
+    start, end = _bounds(window, span)
     company, person, place = map(labels.get, ("Organisation", "Person", "Location"))
     if company and (stop := company_end(text, start, end)) is not None:
-        label, bounds = company, (start, stop)
+        label, bounds = company, (company_start(text, start, end), stop)
     elif place and (street := street_span(text, start, end, span.label == place)) is not None:
         label, bounds = place, street
     elif span.label == person:
         label, bounds = span.label, (title_end(text, start, end), end)
+    elif span.label == place and (code := postcode_start(text, start, end)) is not None:
+        label, bounds = span.label, (start, code)
     else:
         return span
     first = int(window.spans[:, 0].searchsorted(bounds[0]))
     last = int(window.spans[:, 1].searchsorted(bounds[1], side="right"))
-    return replace(span, first=min(first, span.last - 1), last=max(span.last, last), label=label)
+    first = min(first, span.last - 1)
+    return replace(span, first=first, last=max(first + 1, last), label=label)
+
+
+def _bounds(window: WindowTokens, span: WordSpan) -> tuple[int, int]:
+    """Where a span stands in the document's text."""
+    return int(window.spans[span.first, 0]), int(window.spans[span.last - 1, 1])
 
 
 def _is_value(schema: Schema, label: str) -> bool:
@@ -191,7 +211,7 @@ def _inside(one: WordSpan, other: WordSpan) -> bool:
 
 
 def _mention(document: Segmented, window: WindowTokens, found: WindowMention) -> Mention:
-    start, end = int(window.spans[found.span.first, 0]), int(window.spans[found.span.last - 1, 1])
+    start, end = _bounds(window, found.span)
     sentence = int(window.sentences[found.span.first])
     text = document.document.text[start:end]
     return Mention(start, end, found.type, text, round(found.span.confidence, 4), sentence)

@@ -15,7 +15,8 @@ TITLES = frozenset(
 )
 #: Of cleanco's legal forms, those that tell companies of a group apart: "Acme UK Ltd" is not Acme Ltd.
 _PLACES = (["uk"], ["eu"], ["nl"])
-_FORMS = [term for term in prepare_default_terms() if term[1] not in _PLACES]
+#: "N.A." of banks in the United States is not among cleanco's.
+_FORMS = [*(term for term in prepare_default_terms() if term[1] not in _PLACES), (1, ["na"])]
 #: Before any full stop is dropped: "A. Hansen" begins with none.
 _ARTICLE = re.compile(r"\A\W*(?:the|an?)\s+(?=\S)", re.IGNORECASE)
 _FILLERS = frozenset({"of", "the", "and", "for", "de", "und", "&"})
@@ -78,8 +79,10 @@ def initials(name: str) -> set[str]:
     if len(words) < 2:
         return set()
     base = name_key("Organisation", name).split()
-    return {"".join(word[0] for word in words)} | {
-        "".join(word[0] for word in counted if word not in _FILLERS) for counted in (words, base)
+    return {
+        "".join(word[0] for word in counted if word not in left_out)
+        for counted in (words, base)
+        for left_out in (frozenset(), _FILLERS)
     }
 
 

@@ -1,4 +1,5 @@
-"""What is recognised by its form alone: dates, amounts of money, a company by its legal form, a street by its number.
+"""What is recognised by its form alone: dates, amounts of money, a person by "Mr" or "Ms", a street by its number, a
+postcode, an address of mail or web; and a company by its legal form (`companies`).
 
 The open training sets hold few amounts, few "AS" or "GmbH" and hardly an address, and what has a grammar needs no
 model: these patterns add to the tagger's mentions, or correct them. Normalising values is `values`' job.
@@ -7,12 +8,11 @@ model: these patterns add to the tagger's mentions, or correct them. Normalising
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 
-from cleanco.termdata import terms_by_country, terms_by_type
-
 from transforms import currencies
+from transforms.companies import company_mentions
 from transforms.names import TITLES
 
 _MONTH = (
@@ -48,135 +48,19 @@ def _money() -> re.Pattern[str]:
 
 
 def pattern_mentions(text: str) -> Iterator[tuple[int, int, str]]:
-    """(start, end, type) of each date, amount and company with its legal form, in order, without overlap."""
+    """(start, end, type) of each date, amount, company with its legal form and person with a title, in order.
+
+    They do not overlap.
+    """
     found = [(m.start(), m.end(), "Money") for m in _money().finditer(text)]
     found += [(m.start(), m.end(), "Date") for m in _DATE.finditer(text)]
     found += [(start, end, "Organisation") for start, end in company_mentions(text)]
+    found += [(start, end, "Person") for start, end in titled_persons(text)]
     end = 0
     for start, stop, kind in sorted(found):
         if start >= end:
             yield start, stop, kind
             end = stop
-
-
-#: Of cleanco's terms, those that mean something else in an English text more often, and the short ones that do not.
-_NO_FORMS = frozenset(
-    {"vat", "cpt", "dat", "sem", "sep", "stg", "eg", "private", "unlimited", "company", "and company"}
-)
-_TWO_LETTERS = frozenset({"ab", "ag", "as", "bv", "co", "hf", "kg", "kk", "ks", "nv", "oy", "ou", "sa", "se"})
-#: Forms that are also written small; "as" and "co" are other words then.
-_SMALL = frozenset({"plc", "ltd", "gmbh", "llp", "llc", "inc"})
-_CHUNK = re.compile(r",?\s([^\s,;:()]+)")
-_CLOSED = re.compile(r"[.,;:)]|\n|$")
-_LONGEST_FORM = 20  # characters of its first word
-_CHUNKS = 4  # "GmbH & Co. KG"
-
-
-@lru_cache(maxsize=1)
-def _legal_forms() -> frozenset[str]:
-    terms = {_undotted(term) for by in (terms_by_type, terms_by_country) for found in by.values() for term in found}
-    return frozenset(t for t in terms - _NO_FORMS if len(t) > 2 or t in _TWO_LETTERS)
-
-
-@lru_cache(maxsize=1)
-def _first_words() -> frozenset[str]:
-    return frozenset(form.split()[0] for form in _legal_forms())
-
-
-@lru_cache(maxsize=65536)
-def _begins_form(word: str) -> bool:
-    return _undotted(word) in _first_words()
-
-
-def _undotted(term: str) -> str:
-    return " ".join(term.casefold().replace(".", "").strip(" ,").split())
-
-
-#: Forms that are no other word, in whatever letters; of the others, "As", "Spa" or "SPA" among capitals may be one.
-_SURE = frozenset({"ltd", "limited", "inc", "incorporated", "corp", "corporation", "llc", "llp", "plc", "gmbh", "oy"})
-_CAPITAL_BEHIND = re.compile(r"\s+[A-Z]")  # "Corporation Tax"
-_WORD = re.compile(r"[^\s,;:()\"“”]+")
-#: Words with a capital before a name, at the beginning of a sentence or in a heading, that are none of it.
-_OPENERS = frozenset(
-    {"a", "after", "all", "an", "and", "any", "as", "at", "before", "between", "both", "but", "by", "dear", "each"}
-    | {"every", "for", "from", "further", "if", "in", "into", "its", "no", "not", "of", "on", "or", "our", "such"}
-    | {"that", "the", "their", "these", "this", "to", "under", "upon", "when", "where", "while", "with", "your"}
-)
-_INNER = frozenset({"&", "+", "and", "da", "de", "del", "der", "di", "do", "du", "et", "of", "the", "und", "van", "y"})
-_LONGEST_COMPANY = 8  # words, its legal form not counted
-
-
-def company_mentions(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of each run of words with capitals that a legal form closes, form included, in order."""
-    words = list(_WORD.finditer(text))
-    for place, word in enumerate(words):
-        if len(word[0]) > _LONGEST_FORM or not _begins_form(word[0]):
-            continue
-        if (first := _first_of_name(text, words, place)) < place:
-            start, end = words[first].start(), words[place - 1].end()
-            if (stop := _form_end(text, start, end)) > end and _is_sure(text, start, end, stop):
-                yield start, stop
-
-
-def _first_of_name(text: str, words: Sequence[re.Match[str]], place: int) -> int:
-    """Where the name begins that the word at `place` closes; `place` itself, if none does."""
-    first, capitals = place, place
-    while first > max(0, place - _LONGEST_COMPANY) and _goes_on(text, words[first - 1], words[first], first == place):
-        first -= 1
-        if words[first][0][0].isupper():
-            capitals = first
-        elif words[first][0] not in _INNER:
-            break
-    while capitals < place and (words[capitals][0].casefold() in _OPENERS or words[capitals][0] in _INNER):
-        capitals += 1
-    return capitals
-
-
-def _goes_on(text: str, one: re.Match[str], other: re.Match[str], is_form: bool) -> bool:
-    """Whether a word belongs to one name with the next, by what is between them."""
-    ends = len(one[0]) > 3 and one[0].endswith((".", "!", "?"))  # not so "St." or "J."
-    return not ends and text[one.end() : other.start()] in ((" ", ", ") if is_form else (" ",))
-
-
-def _is_sure(text: str, start: int, end: int, stop: int) -> bool:
-    form = text[end:stop].strip(" ,.")
-    if _undotted(form) in _SURE:
-        return len(form) <= len("corp") or not _CAPITAL_BEHIND.match(text, stop)
-    return "." in form or not (form.istitle() or text[start:end].isupper())
-
-
-def company_end(text: str, start: int, end: int) -> int | None:
-    """Where a company's name ends, legal form included, if the mention has one or is followed by one; else None.
-
-    The mention may be "Acme" or "Acme Inc" of "Acme Inc."
-    """
-    name = text[start:end]
-    ends = [end, *(start + found.start() for found in re.finditer(r",?\s", name))]
-    return next((stop for before in ends if (stop := _form_end(text, start, before)) > before and stop >= end), None)
-
-
-def _form_end(text: str, start: int, end: int) -> int:
-    """The end of a name together with the legal form that follows it."""
-    stop = position = end
-    for _ in range(_CHUNKS):
-        chunk = _CHUNK.match(text, position)
-        if chunk is None:
-            break
-        # Most names are followed by another word, and then no more need be looked at.
-        if position == end and (word := _undotted(chunk[1])) and word not in _first_words():
-            break
-        position = chunk.end()
-        if _undotted(text[end:position]) in _legal_forms() or _undotted(text[stop:position]) in _legal_forms():
-            stop = position
-    form = text[end:stop].strip(" ,.")
-    if form.islower() and "." not in form and form not in _SMALL:
-        return end
-    if form in ("As", "Se", "Sa"):  # a word of a heading ("Acme As Lender")
-        return end
-    # Among words in capitals, "AS" is one of them unless something closes the name.
-    if text[start:end].isupper() and len(form) == 2 and not _CLOSED.match(text, stop):
-        return end
-    return stop - (text[stop - 1 : stop] == "." and "." not in form)
 
 
 _STREETS = (
@@ -235,6 +119,34 @@ def _is_year(number: re.Match[str]) -> bool:
     return re.fullmatch(_YEAR, number.group().strip()) is not None
 
 
+_CODE = re.compile(r"(?:\A|,?\s)(?:[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|\d{5}(?:-\d{4})?)(?!\w)")
+_HALF_CODE = 5  # characters: " 4RN", and what follows it
+
+
+def postcode_start(text: str, start: int, end: int) -> int | None:
+    """Where the postcode begins that ends a place's mention or is cut by its end ("Bristol BS1" of "Bristol BS1 4RN").
+
+    The mention's start, if it is nothing else; None without one.
+    """
+    found = (
+        start + code.start() for code in _CODE.finditer(text[start : end + _HALF_CODE]) if start + code.end() >= end
+    )
+    return next((place for place in found if place < end), None)
+
+
+_OUTSIDE_CONTACT = re.compile(r"[\s<>()\[\],;\"“”]")
+_CONTACT = re.compile(r"[^\s@]+@[^\s@]+\.\w+|(?:\w+://|www\.)\S*\w/?", re.IGNORECASE)
+_LONGEST_CONTACT = 200  # characters on either side of the mention
+
+
+def contact_span(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The e-mail address or address of the web that a mention lies in; else None."""
+    before = _OUTSIDE_CONTACT.split(text[max(0, start - _LONGEST_CONTACT) : start])[-1]
+    behind = _OUTSIDE_CONTACT.split(text[end : end + _LONGEST_CONTACT], maxsplit=1)[0]
+    found = _CONTACT.match(text, start - len(before), end + len(behind))
+    return found.span() if found and end <= found.end() else None
+
+
 _TITLE = re.compile(r"([^\W\d_]+)\.?\s+(?=\S)")
 
 
@@ -243,3 +155,38 @@ def title_end(text: str, start: int, end: int) -> int:
     while (word := _TITLE.match(text, start, end)) and word[1].casefold() in TITLES:
         start = word.end()
     return start
+
+
+#: Titles that only a person's name follows; "Dr" ends a street, "MS" begins a ship.
+_SURE_TITLE = r"(?<![\w.])(?:Mr|Mrs|Ms|Mx|MR|MRS)\.? "
+_ADDRESSED = re.compile(_SURE_TITLE + r"\Z")
+_CAPITALS = r"[^\W\d_](?:[\w\-]|['’](?!s\b))*"
+_PARTICLE = r"(?:(?:al|bin|d[aeiou]|del|den|der|dos|el|la|le|ten|ter|van|von|zu) )"
+_FIRST = rf"(?:[A-Z]\. ?)*{_PARTICLE}{{0,2}}"
+_TITLED = re.compile(
+    rf"{_SURE_TITLE}(?!(?:Chair|Justice|Mayor|Minister|President|Secretary|Speaker))"
+    rf"({_FIRST}(?=[^\W\d_a-z]){_CAPITALS}(?: {_FIRST}(?=[^\W\d_a-z]){_CAPITALS}){{0,3}})"
+)
+_AROUND, _TITLE_ROOM = 80, 6  # characters
+_SMALL_WORD = re.compile(r"(?<!\S)[^\W\d_A-Z]{4,}")
+
+
+def titled_persons(text: str) -> Iterator[tuple[int, int]]:
+    """(start, end) of each name behind "Mr" or "Ms", without the title, in order.
+
+    Where all words have capitals, a heading, nothing tells where it ends: there only two words that fill the line are
+    one.
+    """
+    for found in _TITLED.finditer(text):
+        begin, stop = text.rfind("\n", 0, found.start()) + 1, text.find("\n", found.end())
+        stop = len(text) if stop < 0 else stop
+        alone = not text[begin : found.start()].strip() and not text[found.end() : stop].strip(" ,.")
+        alone = alone and len(found[1].split()) <= 2
+        around = (max(begin, found.start() - _AROUND), found.start()), (found.end(), min(stop, found.end() + _AROUND))
+        if alone or any(_SMALL_WORD.search(text, *place) for place in around):
+            yield found.span(1)
+
+
+def is_titled(text: str, start: int) -> bool:
+    """Whether "Mr" or "Ms" stands before what begins at `start`."""
+    return _ADDRESSED.search(text, max(0, start - _TITLE_ROOM), start) is not None

@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
+from transforms.agreeing import defined_names, one_type_each
 from transforms.names import (
     acronym,
     has_legal_form,
@@ -40,6 +41,7 @@ def resolve(analysis: Analysis, schema: Schema | None = None) -> Resolved:
     names: dict[tuple[str, str], list[int]] = defaultdict(list)
     entities: list[Entity] = []
     values: dict[tuple[str, str], list[int]] = defaultdict(list)
+    defined = defined_names(analysis, kinds)
     for index, mention in enumerate(analysis.mentions):
         kind = kinds[mention.type]
         if kind in VALUE_TYPES:
@@ -49,10 +51,10 @@ def resolve(analysis: Analysis, schema: Schema | None = None) -> Resolved:
             entities.append(_message(analysis, index))
         elif schema is not None and mention.type in schema.single:
             entities.append(_single(analysis, index))
-        elif folded := name_key(kind, _text(analysis, index)):
-            names[mention.type, folded].append(index)
+        elif name := name_key(kind, _text(analysis, index)):
+            names[defined.get(name) or (mention.type, name)].append(index)
     entities += [_value(analysis, own, kinds[own], name, rows) for (own, name), rows in values.items()]
-    grouped = _one_type_each(analysis, names, kinds)
+    grouped = one_type_each(analysis, names, kinds)
     entities += [_named(analysis, own, kinds[own], rows) for own, rows in _merged(analysis, grouped, kinds)]
     entities.sort(key=lambda entity: entity.mentions[0])
     return Resolved(analysis, tuple(entities))
@@ -95,28 +97,6 @@ def with_facts(analysis: Analysis, schema: Schema | None = None) -> Analysis:
         head, tail = place(fact.head, fact.head_type), place(fact.tail, fact.tail_type)
         relations.append(Relation(head, fact.relation, tail, 1.0, HEADERS))
     return replace(analysis, mentions=tuple(mentions), relations=tuple(relations))
-
-
-def _one_type_each(
-    analysis: Analysis, names: dict[tuple[str, str], list[int]], kinds: Kinds
-) -> dict[str, dict[str, list[int]]]:
-    """Type → key → mentions. A name that was tagged with several types goes to the likeliest of them.
-
-    One with a legal form stays what it is: "Berg AS" is no person, even where "Per Berg" is one.
-    """
-    votes: dict[str, Counter[str]] = defaultdict(Counter)
-    for (kind, name), rows in names.items():
-        votes[name][kind] += sum(analysis.mentions[row].confidence for row in rows)  # type: ignore[assignment]
-    persons = {name.split()[-1]: kind for kind, name in sorted(names) if kinds[kind] == "Person" and " " in name}
-    grouped: dict[str, dict[str, list[int]]] = defaultdict(dict)
-    for (kind, name), rows in names.items():
-        best = max(votes[name], key=lambda candidate: (votes[name][candidate], candidate))
-        # A name by itself is often taken for a company; where a person has it, it is that person's.
-        best = persons[name] if name in persons and kinds[best] == "Organisation" else best
-        for row in rows:
-            formed = kinds[kind] == "Organisation" and has_legal_form(_text(analysis, row))
-            grouped[kind if formed else best].setdefault(name, []).append(row)
-    return grouped
 
 
 def _merged(

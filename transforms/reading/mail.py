@@ -12,8 +12,8 @@ from email.policy import EmailPolicy
 from email.utils import getaddresses, parsedate_to_datetime
 from itertools import chain
 
+from transforms.companies import company_end
 from transforms.names import TITLES
-from transforms.patterns import company_end
 from transforms.reading import Content, Limits, ReadError, one_line
 from transforms.reading.text import decode
 from transforms.records import Fact
