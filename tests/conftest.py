@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,14 @@ def analysis(text: str, names: list[tuple[str, str]], relations: tuple[Relation,
         sentence = next(i for i, (a, b) in enumerate(spans) if a <= start < b)
         mentions.append(Mention(start, position, kind, name, 0.9, sentence))
     return Analysis(Document("doc-1", "a.txt", "txt", "a", "en", text), tuple(spans), tuple(mentions), relations, "m@1")
+
+
+_MARKED = re.compile(r"<(\w+):(.*?)>")
+
+
+def analysed(marked: str) -> Analysis:
+    """An analysis of a text whose mentions are marked: `<Place:Bergen>`."""
+    return analysis(_MARKED.sub(r"\2", marked), [(name, kind) for kind, name in _MARKED.findall(marked)])
 
 
 @dataclass(frozen=True)

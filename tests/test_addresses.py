@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from tests.conftest import analysis
+from tests.conftest import analysed
 from transforms.addresses import addressed
-from transforms.records import Analysis, Resolved
+from transforms.records import Resolved
 from transforms.resolving import resolve
 from transforms.schema import Schema, parse_schema
 from transforms.stating import state
-
-_MARKED = re.compile(r"<(\w+):(.*?)>")
-
-
-def analysed(marked: str) -> Analysis:
-    """An analysis of a text whose mentions are marked: `<Place:Bergen>`."""
-    return analysis(_MARKED.sub(r"\2", marked), [(name, kind) for kind, name in _MARKED.findall(marked)])
 
 
 def told(marked: str, schema: Schema) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from transforms.companies import company_end, company_start
 from transforms.names import acronym, initials, is_short_organisation, is_short_person, name_key
 from transforms.patterns import (
     contact_span,
+    has_job_behind,
     pattern_mentions,
     postcode_start,
     street_span,
@@ -233,6 +234,24 @@ def test_a_company_begins_where_its_name_does(text: str, begin: str) -> None:
 )
 def test_a_person_is_told_by_the_title(text: str, persons: list[str]) -> None:
     assert [text[a:b] for a, b in titled_persons(text)] == persons
+
+
+@pytest.mark.parametrize(
+    ("text", "is_person"),
+    [
+        ("Cormac Brennan, Head of Platform", True),
+        ("Cormac Brennan (Chief Executive Officer)", True),
+        ("Cormac Brennan,\nan employee of Acme", True),
+        ("Cormac Brennan, formerly of Acme, joined as manager", False),
+        ("Cormac Brennan, as Trustee", False),
+        ("Cormac Brennan, agent of the lenders", False),
+        ("Cormac 2024 GmbH, manager", False),
+        ("Brennan, manager", False),  # a bank is called by one word, too
+    ],
+)
+def test_a_job_behind_a_name_makes_it_a_persons(text: str, is_person: bool) -> None:
+    end = next(place for place, sign in enumerate(text) if text[place : place + 2] == " (" or sign == ",")
+    assert has_job_behind(text, 0, end) is is_person
 
 
 @pytest.mark.parametrize(

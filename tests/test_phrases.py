@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.conftest import analysis
+from tests.conftest import analysed, analysis
 from transforms.bundle import Bundle
 from transforms.extracting import extract
 from transforms.records import Resolved
@@ -170,6 +170,42 @@ def test_the_default_schema_tells_who_works_for_leads_and_owns_whom(bundle: Bund
         ("Nordvarg Offshore AS", "FOUNDED_BY", "Sverre Halvorsen"),
         ("Jens Halversen", "EMPLOYER", "Zeeduin Lines N.V."),
     }
+
+
+@pytest.mark.parametrize(
+    ("marked", "fact"),
+    [
+        (
+            "<Organisation:Acme> has appointed <Person:Ann Lee> as its chief executive.",
+            "Acme LED_BY Ann Lee|Ann Lee EMPLOYER Acme",
+        ),
+        ("<Person:Ann Lee> appointed chief executive of <Organisation:Acme>", "Acme LED_BY Ann Lee"),
+        (
+            "<Organisation:Acme> is based in <Location:Plovdiv> and led by <Person:Ann Lee>.",
+            "Acme HEADQUARTERS Plovdiv|Acme LED_BY Ann Lee",
+        ),
+        ("<Organisation:Acme> named <Person:Ann Lee> head engineer.", "Ann Lee EMPLOYER Acme"),
+        ("<Person:Ann Lee>, formerly of <Organisation:Acme>, left.", "Ann Lee EMPLOYER Acme"),
+        ("Contact: <Person:Ann Lee>, <Organisation:Acme>", "Ann Lee EMPLOYER Acme"),
+        (
+            "<Person:Ann Lee>, who founded <Organisation:Bravo> in <Date:2014> with <Person:Bo Ek>, will join "
+            "<Organisation:Acme>.",
+            "Ann Lee EMPLOYER Acme|Bravo FOUNDED_BY Ann Lee",
+        ),
+        ("It sold its arm, <Organisation:Acme>, to <Organisation:Bravo>.", "Acme OWNED_BY Bravo"),
+        ("<Organisation:Bravo> completed the acquisition of <Organisation:Acme>.", "Acme OWNED_BY Bravo"),
+        (
+            "<Person:Ann Lee>, who is ill, was born in <Location:Volos> on <Date:3 May 1949>.",
+            "Ann Lee BORN_IN Volos|Ann Lee BORN_ON 1949-05-03",
+        ),
+        ("<Person:Ann Lee> died in <Location:Volos> on <Date:3 May 1949>.", "Ann Lee DIED_ON 1949-05-03"),
+    ],
+)
+def test_what_the_default_schema_tells(marked: str, fact: str, schema: Schema) -> None:
+    resolved = resolve(analysed(marked), schema)
+    names = {entity.id: entity.name for entity in resolved.entities}
+    stated = {f"{names[s.head]} {s.relation} {names[s.tail]}" for s in state(resolved, schema).statements}
+    assert stated == set(fact.split("|"))
 
 
 LIES = {"head": ["Organisation"], "tail": ["Location"]}

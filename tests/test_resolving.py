@@ -123,6 +123,16 @@ def test_a_short_form_that_the_text_defines_is_the_whole_name() -> None:
     }
 
 
+def test_a_full_name_that_was_missed_elsewhere_is_found_there_too(schema: Schema) -> None:
+    text = "Ann Lee of Acme Ltd wrote. Regards,\nAnn Lee\n(Ann Leeson) of Acme Ltd; Lee"
+    found = resolve(analysis(text, [("Ann Lee", "Person"), ("Acme Ltd", "Organisation")]), schema)
+    places = [(text.index("Ann Lee"), "Ann Lee"), (text.index("\nAnn") + 1, "Ann Lee")]
+    mentions = found.analysis.mentions
+    assert [(mentions[m].start, mentions[m].text) for m in found.entities[0].mentions] == places
+    assert [mentions[m].start for m in found.entities[1].mentions] == [text.index("Acme"), text.rindex("Acme")]
+    assert all(text[slice(*found.analysis.sentences[m.sentence])].count(m.text) for m in mentions)
+
+
 def test_types_of_other_names_are_read_as_the_schema_says(tmp_path: Path) -> None:
     types = {"Firm": {"like": "Organisation"}, "Human": {"labels": ["Person"]}, "Day": {"like": "Date"}, "Ship": {}}
     types["Party"] = {"labels": ["Organisation", "Location"]}  # may be either: plain names

@@ -6,12 +6,14 @@ Called by `resolving`, before names are merged.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 
 from transforms.names import acronym, folded, has_legal_form, initials, name_key, spelled
 from transforms.patterns import is_titled
-from transforms.records import Analysis
+from transforms.records import Analysis, Mention
 from transforms.schema import Kinds
 
 #: '("Brázia")', '(the "Buyer" or "Zeeduin")'; and how far before it the name stands, in characters.
@@ -20,6 +22,7 @@ _QUOTED = re.compile(r"[\"“]([^\"“”]{2,40})[\"”]")
 _REACH = 200
 #: Of a part of a name that may stand for it; a hostile one has hundreds.
 _WORDS = 8
+_WORD = re.compile(r"(?<![^\s(\[\"“|/])[^\s]+")
 
 
 def defined_names(analysis: Analysis, kinds: Kinds) -> dict[str, tuple[str, str]]:
@@ -107,3 +110,37 @@ def _beginnings(name: str) -> list[str]:
 def _ends(name: str) -> list[str]:
     words = name.split()
     return [" ".join(words[first:]) for first in range(1, len(words))][-_WORDS:]
+
+
+def with_repeated(analysis: Analysis, kinds: Kinds) -> Analysis:
+    """Add the places where a name of several words stands again and was not tagged, as in a signature or a table."""
+    known = {m.text: m for m in sorted(analysis.mentions, key=lambda m: m.confidence) if _is_whole(m, kinds)}
+    by_word: dict[str, list[Mention]] = defaultdict(list)
+    for text in sorted(known, key=len, reverse=True):
+        by_word[text.split()[0]].append(known[text])
+    taken = sorted((m.start, m.end) for m in analysis.mentions)
+    sentences = [start for start, _ in analysis.sentences]
+    added: list[Mention] = []
+    text, last = analysis.document.text, 0
+    for word in _WORD.finditer(text):
+        fitting = (m for m in by_word.get(word[0], ()) if _stands_at(text, word.start(), m.text))
+        found = next(fitting, None) if word.start() >= last else None
+        if found is None or _overlaps(taken, word.start(), word.start() + len(found.text)):
+            continue
+        last = word.start() + len(found.text)
+        sentence = max(0, bisect_right(sentences, word.start()) - 1)
+        added.append(replace(found, start=word.start(), end=last, sentence=sentence))
+    return replace(analysis, mentions=(*analysis.mentions, *added)) if added else analysis
+
+
+def _is_whole(mention: Mention, kinds: Kinds) -> bool:
+    return kinds[mention.type] in ("Person", "Organisation", "Location") and len(mention.text.split()) > 1
+
+
+def _stands_at(text: str, start: int, name: str) -> bool:
+    return text.startswith(name, start) and not text[start + len(name) : start + len(name) + 1].isalnum()
+
+
+def _overlaps(taken: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+    place = bisect_left(taken, (end,))
+    return place > 0 and taken[place - 1][1] > start

@@ -25,7 +25,14 @@ from transforms.counting import add_seconds
 from transforms.dead_letters import letter
 from transforms.features import WindowTokens
 from transforms.holding import held
-from transforms.patterns import contact_span, pattern_mentions, postcode_start, street_span, title_end
+from transforms.patterns import (
+    contact_span,
+    has_job_behind,
+    pattern_mentions,
+    postcode_start,
+    street_span,
+    title_end,
+)
 from transforms.records import VALUE_TYPES, Analysis, DeadLetter, Mention, Relation
 from transforms.relations import WindowMention, WindowRelation, relate
 from transforms.schema import Schema
@@ -167,6 +174,8 @@ def _formed(text: str, window: WindowTokens, span: WordSpan, labels: Mapping[str
         label, bounds = place, street
     elif span.label == person:
         label, bounds = span.label, (title_end(text, start, end), end)
+    elif person and span.label in (company, place) and has_job_behind(text, start, end):
+        label, bounds = person, (start, end)
     elif span.label == place and (code := postcode_start(text, start, end)) is not None:
         label, bounds = span.label, (start, code)
     else:

@@ -190,3 +190,23 @@ def titled_persons(text: str) -> Iterator[tuple[int, int]]:
 def is_titled(text: str, start: int) -> bool:
     """Whether "Mr" or "Ms" stands before what begins at `start`."""
     return _ADDRESSED.search(text, max(0, start - _TITLE_ROOM), start) is not None
+
+
+#: Jobs that only people have: a bank may be an agent, a partner or an auditor.
+JOBS = (
+    r"(?:(?:financial|operating|executive|technology|technical|information|medical|legal) officer|accountant|analyst"
+    r"|ceo|cfo|coo|cto|chair(?:man|person|woman)|consultant|counsel|director|employee of|engineer|head of|lawyer"
+    r"|manager|president|professor|secretary|spokes(?:man|person|woman)|supervisor|technician|treasurer|trustee)"
+)
+_WHICH = (
+    r"(?:the|an?|its|our|acting|assistant|chief|company|deputy|executive|finance|former|general|group|human|legal"
+    r"|managing|operations|project|regional|resources|safety|sales|senior|site|technical|then|vice)"
+)
+_JOB_BEHIND = re.compile(rf"(?:,\s| \()(?:{_WHICH} ){{0,4}}{JOBS}\b", re.IGNORECASE)
+
+
+def has_job_behind(text: str, start: int, end: int) -> bool:
+    """Whether several words without a figure are followed by a job, as only a person's name is: ", Head of Sales"."""
+    name = text[start:end]
+    several = " " in name and not any(c.isdigit() for c in name)
+    return several and _JOB_BEHIND.match(text, end) is not None

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from transforms.agreeing import defined_names, one_type_each
+from transforms.agreeing import defined_names, one_type_each, with_repeated
 from transforms.names import (
     acronym,
     has_legal_form,
@@ -36,8 +36,8 @@ _CROWD = 100
 
 def resolve(analysis: Analysis, schema: Schema | None = None) -> Resolved:
     """Group the mentions of an analysis, its document's header facts included as far as the schema has their types."""
-    analysis = with_facts(analysis, schema)
     kinds = Kinds() if schema is None else schema.kinds
+    analysis = with_repeated(with_facts(analysis, schema), kinds)
     names: dict[tuple[str, str], list[int]] = defaultdict(list)
     entities: list[Entity] = []
     values: dict[tuple[str, str], list[int]] = defaultdict(list)

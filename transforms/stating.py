@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from transforms.addresses import addressed
 from transforms.records import Analysis, Evidence, Resolved, Statement, Structured
 from transforms.schema import Schema
+from transforms.signatures import signed
 from transforms.telling import tell
 
 #: Characters of a piece of evidence. A sentence of a text without full stops may hold thousands of statements, and
@@ -17,7 +19,7 @@ LONGEST = 2_000
 def state(resolved: Resolved, schema: Schema) -> Structured:
     """Lift relations between mentions to statements between entities.
 
-    What the schema's phrases tell is added (`telling`), and what addresses do (`addresses`). Evidence is the text from
+    What the schema's phrases tell is added (`telling`), and what addresses and signatures do. Evidence is the text from
     the first to the last sentence that the two mentions touch, or what of it stands around them if that is over
     `LONGEST`. Of several relations that give the same evidence, the surest is kept; a passage that holds a shorter one
     for the same statement is dropped. So is a relation whose entities' types the schema does not join (resolving or
@@ -28,7 +30,8 @@ def state(resolved: Resolved, schema: Schema) -> Structured:
     statements: dict[str, Statement] = {}
     evidence: dict[str, Evidence] = {}
     types = {mention: entity.type for mention, entity in owner.items()}
-    for relation in (*analysis.relations, *tell(analysis, types, schema), *addressed(analysis, types, schema)):
+    told = (rule(analysis, types, schema) for rule in (tell, addressed, signed))
+    for relation in (*analysis.relations, *chain.from_iterable(told)):
         head, tail = owner.get(relation.head), owner.get(relation.tail)
         if head is None or tail is None or head.id == tail.id:
             continue

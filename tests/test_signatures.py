@@ -1,0 +1,75 @@
+"""What signatures say of who works for whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import analysed
+from transforms.resolving import resolve
+from transforms.schema import Schema, parse_schema
+from transforms.signatures import signed
+from transforms.stating import state
+
+
+def told(marked: str, schema: Schema) -> list[tuple[str, str]]:
+    made = analysed(marked)
+    found = list(signed(made, {number: mention.type for number, mention in enumerate(made.mentions)}, schema))
+    assert all(relation.name == "EMPLOYER" for relation in found)
+    return [(made.mentions[r.head].text, made.mentions[r.tail].text) for r in found]
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "TENANT: <Organisation:Acme, INC>.\nBy: <Person:Ann Lee>\nTitle: Secretary",
+        "<Organisation:Acme Ltd> By : / s / <Person:Ann Lee> Title : Director",
+        "<Organisation:Acme Bank>, as Lender\nBy: ________ Name: <Person:Ann Lee>",
+        "<Organisation:Acme Bank>, doing business as Acme East\nBy: /s/ (illegible)\nName: <Person:Ann Lee>",
+        "For <Organisation:Acme Ltd>: <Person:Ann Lee>, director",
+        "Done in Leeds.\nAgreed for <Organisation:Acme Ltd>:\n<Person:Ann Lee>, director",
+        "Signed for and on behalf of <Organisation:Acme Ltd> by <Person:Ann Lee>",
+        "Best regards,\n<Person:Ann Lee>\nGeneral Counsel\n<Organisation:Acme Ltd>",
+        "Signed by <Person:Ann Lee>, director, for and on behalf of <Organisation:Acme Ltd>",
+        "Yours,\n<Person:Ann Lee>\non behalf of <Organisation:Acme Ltd>",
+    ],
+)
+def test_who_signs_for_an_organisation_works_for_it(marked: str, schema: Schema) -> None:
+    ((head, tail),) = told(marked, schema)
+    assert head == "Ann Lee"
+    assert tail.startswith("Acme")
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "He voted for <Organisation:Acme Ltd>.\n<Person:Ann Lee> did not.",
+        "<Organisation:Acme Ltd> was bought by <Person:Ann Lee>",
+        "They met for <Organisation:Acme Ltd>, <Person:Ann Lee> said",
+        "the lawyer <Person:Ann Lee> acted on behalf of <Organisation:Acme Ltd>",
+        "<Person:Ann Lee>\n4 Garland Court\n<Organisation:Acme Ltd>",
+        "<Organisation:Acme Ltd>\n\nDear <Person:Ann Lee>",
+    ],
+)
+def test_who_does_not_sign_is_not_told(marked: str, schema: Schema) -> None:
+    assert told(marked, schema) == []
+
+
+def test_several_sign_for_one_organisation_each_in_a_line(schema: Schema) -> None:
+    marked = (
+        "For <Organisation:Acme Ltd>:\n<Person:Ann Lee>, director\n<Person:Bo Ek>, chief engineer\n"
+        "For <Organisation:Bravo Ltd>:\n<Person:Cy Ode>, director\nWitness: <Person:Di Fox>"
+    )
+    assert told(marked, schema) == [("Ann Lee", "Acme Ltd"), ("Bo Ek", "Acme Ltd"), ("Cy Ode", "Bravo Ltd")]
+
+
+def test_a_schema_without_the_relation_hears_nothing() -> None:
+    made = parse_schema({"entities": {"Person": {}, "Organisation": {}}}, "x")
+    assert told("For <Organisation:Acme Ltd>: <Person:Ann Lee>, director", made) == []
+
+
+def test_a_signature_is_stated_with_its_lines_as_evidence(schema: Schema) -> None:
+    made = analysed("It ends.\n\n<Organisation:ACME, INC>.\nBy: <Person:Ann Lee>\nTitle: Secretary")
+    found = state(resolve(made, schema), schema)
+    assert [(s.relation, e.text) for s, e in zip(found.statements, found.evidence, strict=True)] == [
+        ("EMPLOYER", "ACME, INC.\nBy: Ann Lee")
+    ]
