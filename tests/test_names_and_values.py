@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from transforms.companies import company_end, company_start
+from transforms.companies import company_end, company_start, registered_in
 from transforms.names import acronym, initials, is_short_organisation, is_short_person, name_key
 from transforms.patterns import (
     contact_span,
@@ -38,6 +38,8 @@ def test_spellings_that_do_not_meet() -> None:
     assert name_key("Person", "An Nguyen") != name_key("Person", "Nguyen")
     assert name_key("Organisation", "A. Wilhelmsen AS") != name_key("Organisation", "Wilhelmsen AS")
     assert name_key("Organisation", "Acme UK Ltd") != name_key("Organisation", "Acme Ltd")
+    assert name_key("Organisation", "Karoo Solar (Pty) Ltd") == name_key("Organisation", "Karoo Solar")
+    assert name_key("Organisation", "First Bank, N.A.") == name_key("Organisation", "First Bank")
     assert name_key("Product", "C#") != name_key("Product", "C")
 
 
@@ -201,6 +203,8 @@ def test_what_no_legal_form_closes_is_no_company(text: str) -> None:
         ("Foo", "Foo s.r.o. said", "Foo s.r.o."),
         ("Rowe", "Rowe plc.", "Rowe plc"),
         ("ACME", "ACME AS\nBergen", "ACME AS"),
+        ("Karoo Solar", "Karoo Solar (Pty) Ltd of Upington", "Karoo Solar (Pty) Ltd"),
+        ("Bosco S.r.l. of Modena", "Bosco S.r.l. of Modena", "Bosco S.r.l."),
     ],
 )
 def test_a_company_is_told_by_its_legal_form(name: str, text: str, whole: str) -> None:
@@ -234,6 +238,21 @@ def test_a_company_begins_where_its_name_does(text: str, begin: str) -> None:
 )
 def test_a_person_is_told_by_the_title(text: str, persons: list[str]) -> None:
     assert [text[a:b] for a, b in titled_persons(text)] == persons
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "place"),
+    [
+        ("Acme, a Delaware corporation", "Delaware corporation", "Delaware"),
+        ("an Ohio limited liability company", "Ohio limited liability company", "Ohio"),
+        ("the Delaware corporation", "Delaware corporation", None),
+        ("a Delaware Corporation", "Delaware Corporation", None),
+    ],
+)
+def test_a_kind_of_company_names_a_place(text: str, name: str, place: str | None) -> None:
+    start = text.index(name)
+    span = registered_in(text, start, start + len(name))
+    assert (span and text[slice(*span)]) == place
 
 
 @pytest.mark.parametrize(
@@ -301,6 +320,7 @@ def test_a_postcode_is_no_part_of_a_town(place: str, text: str, town: str | None
         ("Oslo", "Oslo"),
         ("AS Roma", "AS Roma won"),
         ("Acme", "Acme\n\nAS"),
+        ("Acme", "Acme (Leeds) is"),
     ],
 )
 def test_what_has_no_legal_form(name: str, text: str) -> None:

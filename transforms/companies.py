@@ -20,6 +20,8 @@ _TWO_LETTERS = frozenset({"ab", "ag", "as", "bv", "co", "hf", "kg", "kk", "ks", 
 #: Forms that are also written small; "as" and "co" are other words then.
 _SMALL = frozenset({"plc", "ltd", "gmbh", "llp", "llc", "inc"})
 _CHUNK = re.compile(r",?\s([^\s,;:()]+)")
+#: "Karoo Solar (Pty) Ltd", "Acme (UK) Ltd".
+_IN_BRACKETS = re.compile(r"\s\([A-Z]\w{0,11}\)(?=\s)")
 _CLOSED = re.compile(r"[.,;:)]|\n|$")
 _LONGEST_FORM = 20  # characters of its first word
 _CHUNKS = 4  # "GmbH & Co. KG"
@@ -128,11 +130,22 @@ def company_end(text: str, start: int, end: int) -> int | None:
     """
     name = text[start:end]
     ends = [end, *(start + found.start() for found in re.finditer(r",?\s", name))]
-    return next((stop for before in ends if (stop := _form_end(text, start, before)) > before and stop >= end), None)
+    stops = [stop for before in ends if (stop := _form_end(text, start, before)) > before]
+    whole = next((stop for stop in stops if stop >= end), None)
+    # "Bosco & Figli S.r.l. of Modena": the place is none of it.
+    return whole or next((stop for stop in stops if text.startswith(" of ", stop)), None)
 
 
 def _form_end(text: str, start: int, end: int) -> int:
-    """The end of a name together with the legal form that follows it."""
+    """The end of a name together with the legal form that follows it; its own end, if none does."""
+    bracket = _IN_BRACKETS.match(text, end)
+    if bracket is None:
+        return _plain_form_end(text, start, end)
+    stop = _plain_form_end(text, start, bracket.end())
+    return stop if stop > bracket.end() else end
+
+
+def _plain_form_end(text: str, start: int, end: int) -> int:
     stop = position = end
     for _ in range(_CHUNKS):
         chunk = _CHUNK.match(text, position)
@@ -156,3 +169,15 @@ def _form_end(text: str, start: int, end: int) -> int:
     if text[start:end].isupper() and len(form) == 2 and not _CLOSED.match(text, stop):
         return end
     return stop - (text[stop - 1 : stop] == "." and "." not in form)
+
+
+#: "a Delaware corporation" says where a company is registered, and names none.
+_KIND = re.compile(
+    r"(?<!\w)an? ([A-Z][\w.]*(?: [A-Z][\w.]*){0,3}) (?:[a-z]+ ){0,2}(?:bank|company|corporation|partnership|trust)\b"
+)
+
+
+def registered_in(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The place in what was taken for a company but is a kind of one ("a Delaware corporation"); else None."""
+    kind = _KIND.match(text, max(0, start - 3), end) or _KIND.match(text, max(0, start - 2), end)
+    return kind.span(1) if kind and kind.end() == end and kind.start(1) == start else None

@@ -20,7 +20,7 @@ from typing import Any
 from apache_beam.ml.inference.base import ModelHandler
 
 from transforms.bundle import Bundle, load_bundle
-from transforms.companies import company_end, company_start
+from transforms.companies import company_end, company_start, registered_in
 from transforms.counting import add_seconds
 from transforms.dead_letters import letter
 from transforms.features import WindowTokens
@@ -174,6 +174,8 @@ def _formed(text: str, window: WindowTokens, span: WordSpan, labels: Mapping[str
         label, bounds = place, street
     elif span.label == person:
         label, bounds = span.label, (title_end(text, start, end), end)
+    elif place and span.label == company and (registered := registered_in(text, start, end)) is not None:
+        label, bounds = place, registered
     elif person and span.label in (company, place) and has_job_behind(text, start, end):
         label, bounds = person, (start, end)
     elif span.label == place and (code := postcode_start(text, start, end)) is not None:

@@ -17,6 +17,8 @@ TITLES = frozenset(
 _PLACES = (["uk"], ["eu"], ["nl"])
 #: "N.A." of banks in the United States is not among cleanco's.
 _FORMS = [*(term for term in prepare_default_terms() if term[1] not in _PLACES), (1, ["na"])]
+#: "Karoo Solar (Pty) Ltd" is Karoo Solar.
+_PRIVATE = re.compile(r"\s\((?:Pty|Private|Proprietary|Pvt)\.?\)(?=\s)", re.IGNORECASE)
 #: Before any full stop is dropped: "A. Hansen" begins with none.
 _ARTICLE = re.compile(r"\A\W*(?:the|an?)\s+(?=\S)", re.IGNORECASE)
 _FILLERS = frozenset({"of", "the", "and", "for", "de", "und", "&"})
@@ -53,7 +55,7 @@ def name_key(kind: str, name: str) -> str:
     A person's titles and an organisation's legal form do not count.
     """
     if kind == "Organisation":
-        return folded(basename(" ".join(name.split()), terms=_FORMS)) or folded(name)
+        return folded(basename(_PRIVATE.sub("", " ".join(name.split())), terms=_FORMS)) or folded(name)
     if kind != "Person":
         return folded(name)
     words = _plain(name).split()  # "An Nguyen": no person's name begins with an article

@@ -3,8 +3,9 @@
     "{tail}, [the] [...] (chief executive|CEO) of {head}"
 
 `{head}` and `{tail}` are two mentions of one sentence, `(a|b)` one of these, `[a]` may be missing, `...` is up to five
-words, `*` another mention, `\\(` that sign itself. Case does not count; an article or a title (Ms) may stand before
-either mention. Such patterns are those of Hearst (1992). `telling` looks for them.
+words, `*` another mention, `\\(` that sign itself. Case does not count; an article, a title (Ms) or the kind of company
+(the Leeds-based engineering group) may stand before either mention. Such patterns are those of Hearst (1992).
+`telling` looks for them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ _TOKEN = re.compile(r"'s\b|\w+(?:[-&./]\w+)*|[^\w\s]")
 _PIECE = re.compile(r"\{\w*\}|\.\.\.|\\\S|" + _TOKEN.pattern)
 #: In a `context`: where the second mention stands, any other, and behind it all what stands before the first.
 _SECOND, _OTHER, _FRONT = "\x01 ", "\x02 ", "\x03 "
-_BEFORE = r"(?:the )?(?:(?:mrs?|ms|miss|dr|prof|professor|sir|dame|capt|captain) (?:\. )?)?"
+_CLASS = "bank|broker|company|consultancy|contractor|developer|firm|fund|group|insurer|maker|manufacturer|supplier"
+#: What may stand before a mention that is no part of it: "the Leeds-based engineering group", "Dr.".
+_BEFORE = (
+    rf"(?:the )?(?:{_OTHER}- based )?(?:(?:an? )?(?:{_OTHER})?(?:(?!(?:and|of|or) )\w[^ ]* ){{0,2}}(?:{_CLASS}) )?"
+    r"(?:(?:mrs?|ms|miss|dr|prof|professor|sir|dame|capt|captain) (?:\. )?)?"
+)
 _WORDS = r"(?:(?!(?:not|never|no|neither|nor) )\w[^ ]* ){0,5}"
 _SIGNS = {"...": _WORDS, "*": _OTHER, "(": "(?:", ")": ")", "[": "(?:", "]": ")?", "|": "|"}
 _OPENS = {"(": ")", "[": "]"}

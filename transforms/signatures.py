@@ -25,7 +25,7 @@ _APART, _BEFORE = 160, 60  # characters between both, and before the first
 _SIGNED = r"(?:/ ?s ?/|_{3,}|-{3,}|\(seal\))"
 #: "By: /s/ Ann Lee", or with what was not tagged, "By: ______ Name: Ann Lee"; behind the organisation and its part.
 _BY = re.compile(
-    rf"[.,]?(?:,? (?:as|a|an|doing business as) [^.:\n]{{1,60}})?\s*(?:by|signed by|per) ?: ?(?:{_SIGNED}\s*)*"
+    rf"[.,]{{0,2}}(?:\s(?:as|a|an|doing business as) [^.:\n]{{1,60}})?\s*(?:by|signed by|per) ?: ?(?:{_SIGNED}\s*)*"
     rf"(?:[^:\n]{{0,60}}\s(?:print(?:ed)? )?name ?: ?(?:{_SIGNED}\s*)*)?",
     re.IGNORECASE,
 )
