@@ -140,6 +140,11 @@ def test_a_company_by_its_form_alone_takes_nothing_from_the_tagger(
     assert all(fewer <= more for fewer, more in zip(without, having, strict=True))
 
 
+def test_a_company_that_begins_with_what_was_tagged_is_whole(bundle: Bundle, schema: Schema) -> None:
+    (found,) = extract(["THORNBECK CASTINGS LIMITED\nCompany No. 04418273\n\nMINUTES of a meeting"], bundle, schema)
+    assert [m.text for m in found.resolved.analysis.mentions] == ["THORNBECK CASTINGS LIMITED"]
+
+
 def test_an_address_is_a_place_with_its_number(bundle: Bundle, schema: Schema) -> None:
     text = "Mr Jens Halversen lives at Kaiveien 14, 5003 Bergen."
     (found,) = extract([text], bundle, schema)

@@ -167,6 +167,7 @@ def test_a_year_before_an_amount_is_none_of_it(text: str, amount: str) -> None:
         ("MINUTES OF THE DIRECTORS OF ACME TRADING LIMITED", ["ACME TRADING LIMITED"]),
         ("DEED BETWEEN ALDER LLC AND FENN ROBOTICS, INC.", ["ALDER LLC", "FENN ROBOTICS, INC"]),
         ("Managing Director Acme Ltd", ["Acme Ltd"]),
+        ("ACME CASTINGS LIMITED\nCompany No. 4", ["ACME CASTINGS LIMITED"]),
         ("MARKS AND SPENCER PLC", ["MARKS AND SPENCER PLC"]),
         ("the Association of British Insurers Ltd", ["Association of British Insurers Ltd"]),
         ("Kestrel & Dunn LLP as auditors", ["Kestrel & Dunn LLP"]),

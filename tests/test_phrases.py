@@ -198,6 +198,29 @@ def test_the_default_schema_tells_who_works_for_leads_and_owns_whom(bundle: Bund
             "<Person:Ann Lee>, who is ill, was born in <Location:Volos> on <Date:3 May 1949>.",
             "Ann Lee BORN_IN Volos|Ann Lee BORN_ON 1949-05-03",
         ),
+        (
+            "Previously, she was ill. <Organisation:Acme Ltd>. was dissolved on <Date:3 May 1949>.",
+            "Acme Ltd DISSOLVED_ON 1949-05-03",
+        ),
+        ("<Organisation:Acme Falls>' founder, <Person:Ann Lee>, left.", "Acme Falls FOUNDED_BY Ann Lee"),
+        (
+            "<Person:Ann Lee> left. Previously she spent <Date:two years> with the <Location:Leeds>-based engineering "
+            "group <Organisation:Acme>.",
+            "Ann Lee EMPLOYER Acme|Acme HEADQUARTERS Leeds",
+        ),
+        (
+            "Founded by <Person:Ann Lee> in <Location:Volos> in <Date:1954> as a rope maker, <Organisation:Acme> grew.",
+            "Acme FOUNDED_BY Ann Lee|Acme FOUNDED_ON 1954",
+        ),
+        ("Shares in <Organisation:Acme> were transferred to <Organisation:Bravo>.", "Acme OWNED_BY Bravo"),
+        ("<Person:Ann Lee> | Chief Development Officer | <Organisation:Acme>", "Ann Lee EMPLOYER Acme"),
+        (
+            "<Person:Ann Lee> holds a PhD from <Organisation:KU Leuven> and an MBA from <Organisation:INSEAD>.",
+            "Ann Lee EDUCATED_AT KU Leuven|Ann Lee EDUCATED_AT INSEAD",
+        ),
+        ("<Person:Ann Lee> and her husband, the architect <Person:Bo Ek>, left.", "Ann Lee SPOUSE Bo Ek"),
+        ("<Person:Ann Lee> sits on the board of <Organisation:Acme>.", "Ann Lee MEMBER_OF Acme"),
+        ("<Organisation:Acme> operates <Location:Leeds Mill>.", "Leeds Mill OPERATED_BY Acme"),
         ("<Person:Ann Lee> died in <Location:Volos> on <Date:3 May 1949>.", "Ann Lee DIED_ON 1949-05-03"),
     ],
 )

@@ -86,6 +86,15 @@ def test_a_company_that_is_named_after_its_owner_is_a_company() -> None:
     }
 
 
+def test_who_lacks_a_middle_name_is_the_same_within_a_document() -> None:
+    names = ["Harpreet Singh Dhaliwal", "Harpreet Dhaliwal", "Harpreet", "Ann Dhaliwal"]
+    found = resolve(analysis("; ".join(names), [(name, "Person") for name in names])).entities
+    assert [entity.aliases for entity in found] == [
+        ("Harpreet", "Harpreet Dhaliwal", "Harpreet Singh Dhaliwal"),
+        ("Ann Dhaliwal",),
+    ]
+
+
 def test_what_was_tagged_as_a_person_and_begins_a_company_is_the_company() -> None:
     text = "Tidewell Energy hired Ann Lee. Tidewell pays Lee; Halvard Marine ASA does not. Halvard Marine is in Oslo."
     names = [("Tidewell Energy", "Organisation"), ("Ann Lee", "Person"), ("Tidewell", "Person"), ("Lee", "Person")]
@@ -248,3 +257,16 @@ def test_evidence_is_the_shortest_passage_that_states_it(schema: Schema) -> None
         ("Ann Lee", "Ann Lee works for Acme."),
         ("Bo Ek", text),
     ]
+
+
+def test_the_country_right_behind_a_place_is_its_only_one(schema: Schema) -> None:
+    text = "A mill in Sweden and one in Durrës, Albania, sell in Bari."
+    names = [(name, "Location") for name in ("Sweden", "Durrës", "Albania", "Bari")]
+    wrong = (Relation(1, "COUNTRY", 0, 0.9), Relation(1, "LOCATED_IN", 0, 0.9), Relation(3, "COUNTRY", 0, 0.9))
+    made = analysis(text, names, (Relation(1, "COUNTRY", 2, 0.6), *wrong))
+    resolved = resolve(made, schema)
+    named = {entity.id: entity.name for entity in resolved.entities}
+    assert {(named[s.head], s.relation, named[s.tail]) for s in state(resolved, schema).statements} == {
+        ("Durrës", "COUNTRY", "Albania"),
+        ("Bari", "COUNTRY", "Sweden"),
+    }

@@ -22,7 +22,7 @@ _QUOTED = re.compile(r"[\"“]([^\"“”]{2,40})[\"”]")
 _REACH = 200
 #: Of a part of a name that may stand for it; a hostile one has hundreds.
 _WORDS = 8
-_WORD = re.compile(r"(?<![^\s(\[\"“|/])[^\s]+")
+_WORD = re.compile(r"(?<![^\s(\[\"“|/])[^\W\d_a-z]\S+")  # names begin with capitals
 
 
 def defined_names(analysis: Analysis, kinds: Kinds) -> dict[str, tuple[str, str]]:

@@ -49,7 +49,7 @@ def _undotted(term: str) -> str:
 
 #: Forms that are no other word, in whatever letters; of the others, "As", "Spa" or "SPA" among capitals may be one.
 _SURE = frozenset({"ltd", "limited", "inc", "incorporated", "corp", "corporation", "llc", "llp", "plc", "gmbh", "oy"})
-_CAPITAL_BEHIND = re.compile(r"\s+[A-Z]")  # "Corporation Tax"
+_CAPITAL_BEHIND = re.compile(r"[ \t]+[A-Z]")  # "Corporation Tax"
 _WORD = re.compile(r"[^\s,;:()\"“”]+")
 #: Words with a capital before a name, at the beginning of a sentence or in a heading, that are none of it.
 _OPENERS = frozenset(

@@ -118,7 +118,7 @@ def _merge(
     """The tagger's spans and the formal ones of a window, mapped to the schema's types.
 
     What has a form (see `patterns`) replaces what the tagger says of values, and of its parts ("EUR", "May"; "Amina" of
-    "Ms Amina El-Khatib"); but a company by its form alone gives way to any name.
+    "Ms Amina El-Khatib"); but a company by its form alone gives way to any name that does not begin where it does.
     """
     begin, stop = window.spans[0, 0], window.spans[-1, 1]
     near = formal[bisect_right(formal, begin, key=itemgetter(1)) : bisect_left(formal, stop, key=itemgetter(0))]
@@ -126,7 +126,8 @@ def _merge(
     named = [s for s in spans if not _is_value(schema, s.label)]
     told = {(s.first, s.last, s.label) for s in named}
     exact = [e for e in exact if (e.first, e.last, e.label) not in told]
-    sure = {e for e in exact if e.label != labels.get("Organisation")}
+    begun = {s.first for s in named}
+    sure = {e for e in exact if e.label != labels.get("Organisation") or e.first in begun}
     exact = [e for e in exact if not any(_overlap(e, s) and not (e in sure and _inside(s, e)) for s in named)]
     rest = [s for s in spans if not any(_overlap(e, s) for e in exact)]
     merged = sorted([*exact, *rest], key=lambda s: s.first)
@@ -147,9 +148,11 @@ def _with_forms(
     found, parts = [], set[WordSpan]()
     numeric = {labels.get("Number"), labels.get("Date")}  # what a house's number and a postcode are taken for
     names = {labels.get("Person"), labels.get("Organisation"), labels.get("Location")}
+    here = text[window.spans[0, 0] : window.spans[-1, 1]]
+    contacts = any(sign in here for sign in ("@", "://", "www."))
     for span in spans:
         bounds = _bounds(window, span)
-        contact = contact_span(text, *bounds)
+        contact = contact_span(text, *bounds) if contacts else None
         if contact and (span.label in names or contact != bounds):
             continue
         if span.label in names and postcode_start(text, *bounds) == bounds[0]:

@@ -101,6 +101,12 @@ def is_short_person(short: str, long: str) -> bool:
     return same_surname and first and initials and any(len(word) == 1 for word in few[:-1])
 
 
+def lacks_middle_names(short: str, long: str) -> bool:
+    """Whether a person's key is the first and the last name of another that has more: "ann lee" of "ann mary lee"."""
+    words = long.split()
+    return len(words) > 2 and short == f"{words[0]} {words[-1]}"
+
+
 def is_surname(short: str, long: str) -> bool:
     """Whether a person's key is all that follows first names in another: "von der leyen" of "ursula von der leyen"."""
     return long.endswith(f" {short}")

@@ -198,11 +198,12 @@ JOBS = (
     r"|ceo|cfo|coo|cto|chair(?:man|person|woman)|consultant|counsel|director|employee of|engineer|head of|lawyer"
     r"|manager|president|professor|secretary|spokes(?:man|person|woman)|supervisor|technician|treasurer|trustee)"
 )
-_WHICH = (
+#: What may stand before a job: "Deputy Managing", "the former".
+WHICH = (
     r"(?:the|an?|its|our|acting|assistant|chief|company|deputy|executive|finance|former|general|group|human|legal"
     r"|managing|operations|project|regional|resources|safety|sales|senior|site|technical|then|vice)"
 )
-_JOB_BEHIND = re.compile(rf"(?:,\s| \()(?:{_WHICH} ){{0,4}}{JOBS}\b", re.IGNORECASE)
+_JOB_BEHIND = re.compile(rf"(?:,\s| \()(?:{WHICH} ){{0,4}}{JOBS}\b", re.IGNORECASE)
 
 
 def has_job_behind(text: str, start: int, end: int) -> bool:

@@ -21,15 +21,19 @@ from transforms.names import (
     is_short_organisation,
     is_short_person,
     is_surname,
+    lacks_middle_names,
     name_key,
     spelled,
 )
 from transforms.records import VALUE_TYPES, Analysis, Entity, Mention, Relation, Resolved, key, value_key
 from transforms.schema import Kinds, Schema
+from transforms.standins import roles
 from transforms.values import normalise
 
 HEADERS = "headers@1"
 MESSAGE = "Message"
+#: Every company has them, so that none is named by these.
+_BODIES = frozenset({"board", "board of directors", "management board", "supervisory board"})
 #: A short form that more names than this might complete stands for none of them.
 _CROWD = 100
 
@@ -42,6 +46,7 @@ def resolve(analysis: Analysis, schema: Schema | None = None) -> Resolved:
     entities: list[Entity] = []
     values: dict[tuple[str, str], list[int]] = defaultdict(list)
     defined = defined_names(analysis, kinds)
+    no_names = _BODIES | {role.casefold() for role in roles(analysis, kinds)}
     for index, mention in enumerate(analysis.mentions):
         kind = kinds[mention.type]
         if kind in VALUE_TYPES:
@@ -51,7 +56,7 @@ def resolve(analysis: Analysis, schema: Schema | None = None) -> Resolved:
             entities.append(_message(analysis, index))
         elif schema is not None and mention.type in schema.single:
             entities.append(_single(analysis, index))
-        elif name := name_key(kind, _text(analysis, index)):
+        elif (name := name_key(kind, _text(analysis, index))) and name not in no_names:
             names[defined.get(name) or (mention.type, name)].append(index)
     entities += [_value(analysis, own, kinds[own], name, rows) for (own, name), rows in values.items()]
     grouped = one_type_each(analysis, names, kinds)
@@ -142,7 +147,7 @@ def _joined(kind: str, keys: Collection[str]) -> dict[str, str]:
 
 
 def _is_short_person(short: str, long: str) -> bool:
-    return is_short_person(short, long) or is_surname(short, long)
+    return is_short_person(short, long) or is_surname(short, long) or lacks_middle_names(short, long)
 
 
 def _short_forms(kind: str, name: str, keys: Collection[str]) -> set[str]:
@@ -151,7 +156,9 @@ def _short_forms(kind: str, name: str, keys: Collection[str]) -> set[str]:
     if kind == "Organisation":
         return {form for count in range(1, len(words)) if (form := " ".join(words[:count])) in keys}
     surnames = {form for first in range(1, len(words)) if (form := " ".join(words[first:])) in keys}
-    return surnames | {words[0], f"{words[0][0]}… {words[-1]}"} if len(words) > 1 else set()
+    if len(words) < 2:
+        return set()
+    return surnames | {words[0], f"{words[0]} {words[-1]}", f"{words[0][0]}… {words[-1]}"}
 
 
 def _as_short(kind: str, name: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from transforms.addresses import addressed
-from transforms.records import Analysis, Evidence, Resolved, Statement, Structured
+from transforms.records import Analysis, Entity, Evidence, Resolved, Statement, Structured
+from transforms.rosters import listed
 from transforms.schema import Schema
 from transforms.signatures import signed
 from transforms.telling import tell
@@ -14,28 +16,34 @@ from transforms.telling import tell
 #: Characters of a piece of evidence. A sentence of a text without full stops may hold thousands of statements, and
 #: each would carry all of it.
 LONGEST = 2_000
+_COUNTRY, _COMMA = "COUNTRY", re.compile(r",\s{1,9}")
 
 
 def state(resolved: Resolved, schema: Schema) -> Structured:
     """Lift relations between mentions to statements between entities.
 
-    What the schema's phrases tell is added (`telling`), and what addresses and signatures do. Evidence is the text from
-    the first to the last sentence that the two mentions touch, or what of it stands around them if that is over
-    `LONGEST`. Of several relations that give the same evidence, the surest is kept; a passage that holds a shorter one
-    for the same statement is dropped. So is a relation whose entities' types the schema does not join (resolving or
-    linking may have changed a type), and one that another of the same entities implies.
+    What the schema's phrases tell is added (`telling`), and what addresses, signatures and rosters do. Evidence is the
+    text from the first to the last sentence that the two mentions touch, or what of it stands around them if that is
+    over `LONGEST`. Of several relations that give the same evidence, the surest is kept; a passage that holds a shorter
+    one for the same statement is dropped. So is a relation whose entities' types the schema does not join (resolving or
+    linking may have changed a type), one that another of the same entities implies, and another country than the one
+    that stands right behind a place ("Köln, Germany").
     """
     analysis = resolved.analysis
     owner = {mention: entity for entity in resolved.entities for mention in entity.mentions}
     statements: dict[str, Statement] = {}
     evidence: dict[str, Evidence] = {}
     types = {mention: entity.type for mention, entity in owner.items()}
-    told = (rule(analysis, types, schema) for rule in (tell, addressed, signed))
+    elsewhere = set(_in_another_country(analysis, owner))
+    lying = {_COUNTRY, *(schema.relations[_COUNTRY].implies if _COUNTRY in schema.relations else ())}
+    told = (rule(analysis, types, schema) for rule in (tell, addressed, signed, listed))
     for relation in (*analysis.relations, *chain.from_iterable(told)):
         head, tail = owner.get(relation.head), owner.get(relation.tail)
         if head is None or tail is None or head.id == tail.id:
             continue
         if not schema.allows(relation.name, head.type, tail.type):
+            continue
+        if relation.name in lying and (head.id, tail.id) in elsewhere:
             continue
         statement = Statement(Statement.make_id(head.id, relation.name, tail.id), head.id, relation.name, tail.id)
         model = relation.origin or analysis.model
@@ -50,6 +58,20 @@ def state(resolved: Resolved, schema: Schema) -> Structured:
         tuple(sorted((s for s in statements.values() if s.id not in implied), key=lambda s: s.id)),
         tuple(sorted(pieces, key=lambda e: e.id)),
     )
+
+
+def _in_another_country(analysis: Analysis, owner: Mapping[int, Entity]) -> Iterator[tuple[str, str]]:
+    """Entities of places, each with one of a country that is not the one right behind it in the text."""
+    found = [(r, owner[r.head], owner[r.tail]) for r in analysis.relations if {r.head, r.tail} <= owner.keys()]
+    found = [row for row in found if row[0].name == _COUNTRY and row[1].type == row[2].type]
+    behind = {
+        head.id: tail.id
+        for relation, head, tail in found
+        if _COMMA.fullmatch(
+            analysis.document.text, analysis.mentions[relation.head].end, analysis.mentions[relation.tail].start
+        )
+    }
+    yield from ((head.id, tail.id) for _, head, tail in found if behind.get(head.id, tail.id) != tail.id)
 
 
 def _implied(statements: Iterable[Statement], schema: Schema) -> set[str]:

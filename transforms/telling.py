@@ -2,33 +2,36 @@
 
 Called by `stating`, when the type of each mention's entity is known. What a sentence begins with may stand for a
 mention of the one before: "He" for a person, "The company" for an organisation; so does the line above that is a
-person's name and no more, as in a signature.
+person's name and no more, as in a signature, and what the document says to stand for a party (`standins`).
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from operator import itemgetter
 
 from transforms.patterns import title_end
 from transforms.phrases import context
 from transforms.records import Analysis, Relation
 from transforms.schema import Schema
+from transforms.standins import Place, stand_ins
 
 #: Characters that two mentions may be apart, and that are read before and after them; mentions between them.
 _APART, _AROUND, _BETWEEN = 150, 60, 3
 #: Of 238 facts that the default schema's phrases tell of Re-DocRED's documents, 210 hold, read one by one; its
 #: annotators say 168 (`benchmarks.phrases`).
 _SURE = 0.88
+_FIRST = r"\W{0,2}(?:(?:after that|before that|earlier|later|now|previously|then|today),? )?"
 _PRONOUNS = {
-    "Person": re.compile(r"\W{0,2}(he|she|his|her)\b", re.IGNORECASE),
-    "Organisation": re.compile(r"\W{0,2}(its?|the (?:company|firm|group|business|bank|foundation))\b", re.IGNORECASE),
+    "Person": re.compile(rf"{_FIRST}(he|she|his|her)\b", re.IGNORECASE),
+    "Organisation": re.compile(rf"{_FIRST}(its?|the (?:company|firm|group|business|bank|foundation))\b", re.IGNORECASE),
 }
 _ENDS_IN_S = re.compile(r"\A['’](?=\s)")  # "Juniper Falls' founder"
-_POSSESSIVE = ("his", "her", "its")
-#: A mention (by index) and where it stands, or where a pronoun stands for it.
-_Place = tuple[int, int, int]
+_ENDS_IN_STOP = re.compile(r"\A\.(?=[ ,)]*[,)a-z])")  # "Acme Ltd. was dissolved": the full stop is the form's
+_POSSESSIVE = ("his", "her", "its", "our")
 
 
 def tell(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> list[Relation]:
@@ -37,12 +40,19 @@ def tell(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> list[R
     `types` are those of the mentions' entities. "He" or "Its" at the beginning of a sentence stands for the person or
     the organisation that the sentence before names first.
     """
+    if not schema.has_phrases:
+        return []
     found: list[Relation] = []
-    for places, begin, stop in _sentences(analysis, types, schema) if schema.has_phrases else ():
-        for one, other in _near(places):
-            first, second = places[one][0], places[other][0]
+    pairs: list[Sequence[Place]]
+    others = sorted(stand_ins(analysis, types, schema), key=itemgetter(1))
+    for places, begin, stop in _sentences(analysis, types, schema):
+        pairs = [places[one : other + 1] for one, other in _near(places)]
+        here = others[bisect_left(others, begin, key=itemgetter(1)) : bisect_left(others, stop, key=itemgetter(1))]
+        pairs += [pair for standing in here for pair in _with(places, standing)]
+        for between in pairs:
+            first, second = between[0][0], between[-1][0]
             wordings = schema.between(types[first], types[second])
-            around = _around(analysis.document.text, places[one : other + 1], begin, stop) if wordings else ""
+            around = _around(analysis.document.text, between, begin, stop) if wordings else ""
             for wording in wordings:
                 if wording.fits(around):
                     head, tail = (first, second) if wording.head_first else (second, first)
@@ -50,16 +60,25 @@ def tell(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> list[R
     return found
 
 
-def _sentences(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[tuple[list[_Place], int, int]]:
+def _with(places: Sequence[Place], standing: Place) -> Iterator[Sequence[Place]]:
+    """The pairs of what stands for a mention and the mentions near it, with those between; none if one covers it."""
+    if any(start < standing[2] and standing[1] < end for _, start, end in places):
+        return
+    joined = sorted([*places, standing], key=itemgetter(1))
+    at = joined.index(standing)
+    yield from (joined[one : other + 1] for one, other in _near(joined) if at in (one, other))
+
+
+def _sentences(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[tuple[list[Place], int, int]]:
     """Each sentence's mentions that have a type, in their order, of nested ones the outer; and where it stands."""
-    inside: list[list[_Place]] = [[] for _ in analysis.sentences]
+    inside: list[list[Place]] = [[] for _ in analysis.sentences]
     end, text = -1, analysis.document.text
     for m, mention in sorted(enumerate(analysis.mentions), key=lambda row: (row[1].start, -row[1].end)):
         if m in types and mention.start >= end:
             inside[mention.sentence].append((m, mention.start, mention.end))
             end = mention.end
     spoken_of: dict[str, int] = {}
-    above: list[_Place] = []
+    above: list[Place] = []
     for (begin, stop), places in zip(analysis.sentences, inside, strict=True):
         named = {schema.kinds[types[m]]: m for m, *_ in reversed(places)}
         signed = [(m, begin, begin) for m, *_ in above]
@@ -72,14 +91,14 @@ def _sentences(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> 
         yield [*signed, *places], begin, stop
 
 
-def _is_name_alone(text: str, begin: int, stop: int, places: Sequence[_Place]) -> bool:
+def _is_name_alone(text: str, begin: int, stop: int, places: Sequence[Place]) -> bool:
     """Whether a line holds one mention, its titles, and nothing else."""
     return (
         len(places) == 1 and title_end(text, begin, stop) >= places[0][1] and not text[places[0][2] : stop].strip(" .,")
     )
 
 
-def _near(places: Sequence[_Place]) -> Iterator[tuple[int, int]]:
+def _near(places: Sequence[Place]) -> Iterator[tuple[int, int]]:
     """Pairs (by index) with few mentions and little text between them."""
     for one, (_, _, end) in enumerate(places):
         for other in range(one + 1, min(one + 2 + _BETWEEN, len(places))):
@@ -88,11 +107,11 @@ def _near(places: Sequence[_Place]) -> Iterator[tuple[int, int]]:
             yield one, other
 
 
-def _around(text: str, places: Sequence[_Place], begin: int, stop: int) -> str:
+def _around(text: str, places: Sequence[Place], begin: int, stop: int) -> str:
     """The surroundings of the first and the last of some mentions of a sentence."""
     start, end = places[0][1], places[-1][2]
     gaps = [text[left:right] for (_, _, left), (_, right, _) in pairwise(places)]
-    gaps = [_ENDS_IN_S.sub("'s", gap) for gap in gaps]
+    gaps = [_ENDS_IN_STOP.sub("", _ENDS_IN_S.sub("'s", gap)) for gap in gaps]
     if text[start : places[0][2]].lower() in _POSSESSIVE:
         gaps[0] = f"'s {gaps[0]}"
     elif start == places[0][2]:  # in the line above

@@ -1,0 +1,79 @@
+"""What stands for an organisation elsewhere in a document: roles, "our", "the Company", a heading over jobs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.conftest import analysed
+from transforms.records import Analysis, Fact
+from transforms.resolving import resolve
+from transforms.schema import Schema, parse_schema
+from transforms.stating import state
+
+
+def stated(made: Analysis, schema: Schema) -> set[str]:
+    resolved = resolve(made, schema)
+    names = {entity.id: entity.name for entity in resolved.entities}
+    return {f"{names[s.head]} {s.relation} {names[s.tail]}" for s in state(resolved, schema).statements}
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        '<Organisation:Acme>, Leeds (the "Supplier").\nThe Supplier is led by <Person:Ann Lee>.',
+        '<Organisation:Acme>, a company (hereinafter the "Supplier" or "A").\nSupplier is led by <Person:Ann Lee>.',
+        "<Organisation:Acme> (“Supplier”).\nIt ends. It is clear that the Supplier is led by <Person:Ann Lee>.",
+        "# <Organisation:Acme>\n\nIt ends. We say that the Company is led by <Person:Ann Lee>.",
+        "<Organisation:Acme>\nMinutes\n\nNow our chief executive, <Person:Ann Lee>, spoke.",
+    ],
+)
+def test_what_stands_for_an_organisation_is_led_too(marked: str, schema: Schema) -> None:
+    assert "Acme LED_BY Ann Lee" in stated(analysed(marked), schema)
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        '<Organisation:Acme> (the "Purpose").\nThe Purpose is led by <Person:Ann Lee>.',
+        "<Organisation:Acme> wrote.\nThe Supplier is led by <Person:Ann Lee>.",
+        "<Organisation:Acme> wrote.\nNow our chief executive, <Person:Ann Lee>, spoke.",  # whose?
+        '<Organisation:Acme> (the "Supplier").\n<Organisation:Supplier Bank> is led by <Person:Ann Lee>.',
+    ],
+)
+def test_what_stands_for_none_is_not(marked: str, schema: Schema) -> None:
+    assert not {fact for fact in stated(analysed(marked), schema) if fact.startswith("Acme ")}
+
+
+def test_our_is_of_the_organisation_for_which_the_sender_of_a_mail_signs(schema: Schema) -> None:
+    made = analysed(
+        "From: <Person:Ann Lee>\n\nOur production manager <Person:Bo Ek> will come.\n\n"
+        "<Person:Ann Lee>\nExport Manager\n<Organisation:Acme>"
+    )
+    sent = (Fact((0, 4), "Message", "SENT_BY", (6, 13), "Person"),)
+    mail = replace(made, document=replace(made.document, facts=sent))
+    assert {"Ann Lee EMPLOYER Acme", "Bo Ek EMPLOYER Acme"} <= stated(mail, schema)
+
+
+def test_a_role_is_no_name(schema: Schema) -> None:
+    marked = '<Organisation:Acme> (the "Target") met the <Organisation:Board of Directors> of <Organisation:Target>.'
+    assert [entity.name for entity in resolve(analysed(marked), schema).entities] == ["Acme"]
+    other = analysed("<Organisation:Acme> met <Organisation:Target>.")
+    assert [entity.name for entity in resolve(other, schema).entities] == ["Acme", "Target"]
+
+
+def test_people_with_their_jobs_work_for_the_organisation_in_the_heading(schema: Schema) -> None:
+    made = analysed(
+        "<Organisation:ACME LIMITED>\nNo. 4\n\nPresent: <Person:Ann Lee> (Chair), <Person:Bo Ek> (Finance Director)\n"
+        "<Person:Cy Ode>\n| Managing Director | <Person:Di Fox> |\n| <Person:Ed Gil> | Technical Director |\n"
+        "In attendance: <Person:Flo Hu>, <Organisation:Bravo LLP> (Auditor)\n<Person:Guy Ito> (chair of the fair)\n"
+    )
+    assert stated(made, schema) == {
+        *(f"{name} EMPLOYER ACME LIMITED" for name in ("Ann Lee", "Bo Ek", "Di Fox", "Ed Gil")),
+        *(f"ACME LIMITED LED_BY {name}" for name in ("Ann Lee", "Di Fox")),
+    }
+    without = parse_schema({"entities": {"Person": {}, "Organisation": {}}}, "x")
+    assert stated(made, without) == set()
+    no_heading = analysed("On <Organisation:Acme>\n\nPresent: <Person:Ann Lee> (Chair)")
+    assert stated(no_heading, schema) == set()

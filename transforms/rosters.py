@@ -1,0 +1,60 @@
+"""Rosters: people with their jobs, in brackets or cells, in a document whose heading names the organisation.
+
+    THORNBECK CASTINGS LIMITED
+    Present: Margaret Osei-Bonsu (Chair), Callum Thorne (Managing Director)
+
+Called by `stating`, as `telling` is.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+
+from transforms.patterns import JOBS, WHICH
+from transforms.records import Analysis, Relation
+from transforms.schema import Schema
+from transforms.standins import heading
+
+#: No open set holds any; less sure than a signature, since a guest's job may stand without his company.
+_SURE = 0.7
+_WORKS_FOR, _LED_BY = "EMPLOYER", "LED_BY"
+_LEADER = r"(?:chief executive|ceo|managing director|chair(?:man|person|woman)?|president)\b(?! of)"
+_JOB = rf"(?:{WHICH} ){{0,4}}(?:{JOBS}|{_LEADER})"
+_IN_BRACKETS = re.compile(rf"[ \t]*\([ \t]*(?:the )?({_JOB})[^()\n]*\)", re.IGNORECASE)
+_IN_CELL_BEHIND = re.compile(rf"[ \t]*\|[ \t]*({_JOB})[^|\n]*(?=\||\n|\Z)", re.IGNORECASE)
+_IN_CELL_BEFORE = re.compile(rf"(?:\A|.*\n|.*\|)[ \t]*({_JOB})[^|\n]*\|[ \t]*\Z", re.IGNORECASE | re.DOTALL)
+_LEADS = re.compile(_LEADER, re.IGNORECASE)
+_BEFORE = 80  # characters
+
+
+def listed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[Relation]:
+    """Relations between people and the organisation in the heading (mentions, by index).
+
+    `types` are those of the mentions' entities. A line that names another organisation is left to the phrases.
+    """
+    own = heading(analysis, types, schema)
+    if own is None:
+        return
+    ends = [found.start() for found in re.finditer(r"\n", analysis.document.text)]
+    line = {m: bisect_left(ends, analysis.mentions[m].start) for m in types}
+    taken = {line[m] for m, name in types.items() if schema.kinds[name] == "Organisation"}
+    for m, name in types.items():
+        job = _job_of(analysis, m) if schema.kinds[name] == "Person" and line[m] not in taken else None
+        if job is None:
+            continue
+        if _WORKS_FOR in schema.relations:
+            yield Relation(m, _WORKS_FOR, own, _SURE)
+        if _LED_BY in schema.relations and _LEADS.match(job):
+            yield Relation(own, _LED_BY, m, _SURE)
+
+
+def _job_of(analysis: Analysis, m: int) -> str | None:
+    text, person = analysis.document.text, analysis.mentions[m]
+    found = (
+        _IN_BRACKETS.match(text, person.end)
+        or _IN_CELL_BEHIND.match(text, person.end)
+        or _IN_CELL_BEFORE.match(text[max(0, person.start - _BEFORE) : person.start])
+    )
+    return found[1] if found else None
