@@ -22,6 +22,8 @@ _QUOTED = re.compile(r"[\"“]([^\"“”]{2,40})[\"”]")
 _REACH = 200
 #: Of a part of a name that may stand for it; a hostile one has hundreds.
 _WORDS = 8
+#: Names with one first word that are looked for.
+_MOST = 100
 _WORD = re.compile(r"(?<![^\s(\[\"“|/])[^\W\d_a-z]\S+")  # names begin with capitals
 
 
@@ -123,7 +125,7 @@ def with_repeated(analysis: Analysis, kinds: Kinds) -> Analysis:
     added: list[Mention] = []
     text, last = analysis.document.text, 0
     for word in _WORD.finditer(text):
-        fitting = (m for m in by_word.get(word[0], ()) if _stands_at(text, word.start(), m.text))
+        fitting = (m for m in by_word.get(word[0], ())[:_MOST] if _stands_at(text, word.start(), m.text))
         found = next(fitting, None) if word.start() >= last else None
         if found is None or _overlaps(taken, word.start(), word.start() + len(found.text)):
             continue

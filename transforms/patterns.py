@@ -178,12 +178,10 @@ def titled_persons(text: str) -> Iterator[tuple[int, int]]:
     one.
     """
     for found in _TITLED.finditer(text):
-        begin, stop = text.rfind("\n", 0, found.start()) + 1, text.find("\n", found.end())
-        stop = len(text) if stop < 0 else stop
-        alone = not text[begin : found.start()].strip() and not text[found.end() : stop].strip(" ,.")
-        alone = alone and len(found[1].split()) <= 2
-        around = (max(begin, found.start() - _AROUND), found.start()), (found.end(), min(stop, found.end() + _AROUND))
-        if alone or any(_SMALL_WORD.search(text, *place) for place in around):
+        before = text[max(0, found.start() - _AROUND) : found.start()].rpartition("\n")[2]
+        behind = text[found.end() : found.end() + _AROUND].partition("\n")[0]
+        alone = not before.strip() and not behind.strip(" ,.") and len(found[1].split()) <= 2
+        if alone or _SMALL_WORD.search(before) or _SMALL_WORD.search(behind):
             yield found.span(1)
 
 

@@ -22,8 +22,8 @@ _SURE = 0.7
 _WORKS_FOR, _LED_BY = "EMPLOYER", "LED_BY"
 _LEADER = r"(?:chief executive|ceo|managing director|chair(?:man|person|woman)?|president)\b(?! of)"
 _JOB = rf"(?:{WHICH} ){{0,4}}(?:{JOBS}|{_LEADER})"
-_IN_BRACKETS = re.compile(rf"[ \t]*\([ \t]*(?:the )?({_JOB})[^()\n]*\)", re.IGNORECASE)
-_IN_CELL_BEHIND = re.compile(rf"[ \t]*\|[ \t]*({_JOB})[^|\n]*(?=\||\n|\Z)", re.IGNORECASE)
+_IN_BRACKETS = re.compile(rf"[ \t]*\([ \t]*(?:the )?({_JOB})[^()\n]{{0,60}}\)", re.IGNORECASE)
+_IN_CELL_BEHIND = re.compile(rf"[ \t]*\|[ \t]*({_JOB})[^|\n]{{0,60}}(?=\||\n|\Z)", re.IGNORECASE)
 _IN_CELL_BEFORE = re.compile(rf"(?:\A|.*\n|.*\|)[ \t]*({_JOB})[^|\n]*\|[ \t]*\Z", re.IGNORECASE | re.DOTALL)
 _LEADS = re.compile(_LEADER, re.IGNORECASE)
 _BEFORE = 80  # characters

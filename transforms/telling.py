@@ -62,11 +62,12 @@ def tell(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> list[R
 
 def _with(places: Sequence[Place], standing: Place) -> Iterator[Sequence[Place]]:
     """The pairs of what stands for a mention and the mentions near it, with those between; none if one covers it."""
-    if any(start < standing[2] and standing[1] < end for _, start, end in places):
+    place = bisect_left(places, standing[1], key=itemgetter(1))
+    near = [*places[max(0, place - 1 - _BETWEEN) : place], standing, *places[place : place + 1 + _BETWEEN]]
+    if any(start < standing[2] and standing[1] < end for _, start, end in near if (_, start, end) != standing):
         return
-    joined = sorted([*places, standing], key=itemgetter(1))
-    at = joined.index(standing)
-    yield from (joined[one : other + 1] for one, other in _near(joined) if at in (one, other))
+    at = near.index(standing)
+    yield from (near[one : other + 1] for one, other in _near(near) if at in (one, other))
 
 
 def _sentences(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[tuple[list[Place], int, int]]:
