@@ -196,6 +196,7 @@ JOBS = (
     r"|ceo|cfo|coo|cto|chair(?:man|person|woman)|consultant|counsel|director|employee of|engineer|head of|lawyer"
     r"|manager|president|professor|secretary|spokes(?:man|person|woman)|supervisor|technician|treasurer|trustee)"
 )
+LEADER = r"(?:chief executive|ceo|managing director|chair(?:man|person|woman)?|president)\b(?! of)"
 #: What may stand before a job: "Deputy Managing", "the former".
 WHICH = (
     r"(?:the|an?|its|our|acting|assistant|chief|company|deputy|executive|finance|former|general|group|human|legal"

@@ -12,7 +12,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 
-from transforms.patterns import JOBS, WHICH
+from transforms.patterns import JOBS, LEADER, WHICH
 from transforms.records import Analysis, Relation
 from transforms.schema import Schema
 from transforms.standins import heading
@@ -20,12 +20,13 @@ from transforms.standins import heading
 #: No open set holds any; less sure than a signature, since a guest's job may stand without his company.
 _SURE = 0.7
 _WORKS_FOR, _LED_BY = "EMPLOYER", "LED_BY"
-_LEADER = r"(?:chief executive|ceo|managing director|chair(?:man|person|woman)?|president)\b(?! of)"
-_JOB = rf"(?:{WHICH} ){{0,4}}(?:{JOBS}|{_LEADER})"
+_JOB = rf"(?:{WHICH} ){{0,4}}(?:{JOBS}|{LEADER})"
 _IN_BRACKETS = re.compile(rf"[ \t]*\([ \t]*(?:the )?({_JOB})[^()\n]{{0,60}}\)", re.IGNORECASE)
 _IN_CELL_BEHIND = re.compile(rf"[ \t]*\|[ \t]*({_JOB})[^|\n]{{0,60}}(?=\||\n|\Z)", re.IGNORECASE)
+_BEHIND = re.compile(rf",\s({_JOB})[^,;.\n(]{{0,30}}(?=[;.\n(]|\Z)", re.IGNORECASE)
+_LABEL = re.compile(rf"(?:\A|.*\n)[ \t*]*({_JOB})[^:\n]{{0,30}}:[ \t*]*\Z", re.IGNORECASE | re.DOTALL)
 _IN_CELL_BEFORE = re.compile(rf"(?:\A|.*\n|.*\|)[ \t]*({_JOB})[^|\n]*\|[ \t]*\Z", re.IGNORECASE | re.DOTALL)
-_LEADS = re.compile(_LEADER, re.IGNORECASE)
+_LEADS = re.compile(LEADER, re.IGNORECASE)
 _BEFORE = 80  # characters
 
 
@@ -52,9 +53,7 @@ def listed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
 
 def _job_of(analysis: Analysis, m: int) -> str | None:
     text, person = analysis.document.text, analysis.mentions[m]
-    found = (
-        _IN_BRACKETS.match(text, person.end)
-        or _IN_CELL_BEHIND.match(text, person.end)
-        or _IN_CELL_BEFORE.match(text[max(0, person.start - _BEFORE) : person.start])
-    )
-    return found[1] if found else None
+    before = text[max(0, person.start - _BEFORE) : person.start]
+    behind = (pattern.match(text, person.end) for pattern in (_IN_BRACKETS, _IN_CELL_BEHIND, _BEHIND))
+    found = (*behind, _IN_CELL_BEFORE.match(before), _LABEL.match(before))
+    return next((job[1] for job in found if job), None)

@@ -13,14 +13,15 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from transforms.patterns import JOBS
+from transforms.patterns import JOBS, LEADER
 from transforms.records import Analysis, Relation
 from transforms.schema import Schema
 
 #: The open sets hold three such signatures, all in credit agreements, and all three hold.
 _SURE = 0.9
 #: The relation that signatures tell, where the schema has it.
-_WORKS_FOR = "EMPLOYER"
+_WORKS_FOR, _LED_BY = "EMPLOYER", "LED_BY"
+_LEADS = re.compile(rf"\s*(?:\n[^\n:]{{0,40}})?(?:,|\n\s*Title ?:)\s*(?:president and )?{LEADER}", re.IGNORECASE)
 _APART, _BEFORE = 160, 60  # characters between both, and before the first
 _SIGNED = r"(?:/ ?s ?/|_{3,}|-{3,}|\(seal\))"
 #: "By: /s/ Ann Lee", or with what was not tagged, "By: ______ Name: Ann Lee"; behind the organisation and its part.
@@ -63,6 +64,8 @@ def signed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
             signs_for = one if for_whom else None
             if for_whom or _BY.fullmatch(between):
                 yield Relation(other, _WORKS_FOR, one, _SURE)
+                if _LED_BY in schema.relations and _LEADS.match(analysis.document.text, analysis.mentions[other].end):
+                    yield Relation(one, _LED_BY, other, _SURE)
         elif pair == ("Person", "Person") and signs_for is not None and _NEXT_PERSON.fullmatch(between):
             yield Relation(other, _WORKS_FOR, signs_for, _SURE)
         else:

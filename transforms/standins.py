@@ -27,7 +27,8 @@ _DEFINED = re.compile(
     rf"\((?:each an? |the )?(?:[^()\"“”]{{0,30}}\bthe )?\s*[\"“](?:the )?({_ROLES})[\"”][^()]{{0,60}}\)", re.IGNORECASE
 )
 _REACH = 300  # characters from the name to the definition
-_HEADING_BEFORE, _HEADING_BEHIND = re.compile(r"[\s#*_]*"), re.compile(r"[ \t*_.,]*(?:\n|\Z)")
+_HEADING_BEFORE = re.compile(r"[\s#*_]*(?:(?:about|(?:company )?profile:?) |[^\n:]{0,60}\bof )?", re.IGNORECASE)
+_HEADING_BEHIND = re.compile(r"[ \t*_.,]*(?:\n|\Z)")
 _OUR = re.compile(r"\b[Oo]ur\b")
 _THE_COMPANY = re.compile(r"\b(?:[Tt]he|THE) (?:Company|COMPANY)\b")
 
@@ -50,7 +51,7 @@ def stand_ins(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> I
     text = analysis.document.text
     known = {role: m for role, m in roles(analysis, schema.kinds).items() if m in types}
     if known:
-        for found in re.finditer(rf"\b(?:[Tt]he )?({'|'.join(known)})\b(?![\"”])", text):
+        for found in re.finditer(rf"\b(?:[Tt]he )?({'|'.join(known)})\b(?![\"”]| [A-Z])", text):
             yield known[found[1]], *found.span()
     own = principal(analysis, types, schema)
     if own is not None:
@@ -69,10 +70,14 @@ def principal(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> i
 
 
 def heading(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> int | None:
-    """The organisation (a mention, by index) whose name alone is the document's first line; else None."""
+    """The organisation (a mention, by index) that the first line names, or that is called the Company; else None."""
     text = analysis.document.text
     named = [m for m, name in types.items() if schema.kinds[name] == "Organisation"]
     first = min(named, key=lambda m: analysis.mentions[m].start, default=None)
-    if first is None or not _HEADING_BEFORE.fullmatch(text, 0, analysis.mentions[first].start):
-        return None
-    return first if _HEADING_BEHIND.match(text, analysis.mentions[first].end) else None
+    alone = (
+        first is not None
+        and _HEADING_BEFORE.fullmatch(text, 0, analysis.mentions[first].start)
+        and _HEADING_BEHIND.match(text, analysis.mentions[first].end)
+    )
+    company = roles(analysis, schema.kinds).get("Company")
+    return first if alone else company if company in types else None
