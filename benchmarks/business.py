@@ -30,6 +30,9 @@ def main(part: str, model: str) -> None:
         places = [f"--{name}={folder}/{name}" for name in ("parquet", "dead-letters", "graph")]
         command = [sys.executable, "-m", "pipelines.cli", "run", str(FOLDER / "documents"), "--model", model, *places]
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(
+            [*command[:3], "graph", "stop", f"--graph={folder}/graph"], stdout=subprocess.DEVNULL, check=True
+        )
         for name, found in sorted(score(Path(folder) / "parquet", FOLDER / "gold" / part).items()):
             if found.true:
                 click.echo(f"{name}: {found}")

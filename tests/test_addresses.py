@@ -27,6 +27,7 @@ def told(marked: str, schema: Schema) -> list[tuple[str, str]]:
         "<Location:Kaiveien 14>, 5003 <Location:Bergen>, <Location:Norway>",
         "<Location:Kaiveien 14>\nNO-5003 <Location:Bergen>\n<Location:Norway>",
         "<Location:Kaiveien 14>, <Number:5003> <Location:Bergen>",
+        "<Location:Kaiveien 14>, 7411 HH <Location:Bergen>",
         "<Location:Kaiveien 14>, Suite 300, <Location:Bergen>",
         "<Location:Kaiveien 14>, <Location:Ste. 300>, <Location:Bergen>",
         "<Location:Kaiveien 14>, <Location:27th Floor>, <Location:Rm 7b>, <Location:Bergen>",

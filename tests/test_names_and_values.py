@@ -242,6 +242,17 @@ def test_a_person_is_told_by_the_title(text: str, persons: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "streets"),
+    [
+        ("at 40 Foundry Lane, Norwich, and Keizerstraat 88, 7411 HH Deventer", ["40 Foundry Lane", "Keizerstraat 88"]),
+        ("in 2019 Wall Street fell; 12 Very Long Old Mill Road; a Hochstrasse 3rd", []),
+    ],
+)
+def test_a_street_is_told_by_its_form(text: str, streets: list[str]) -> None:
+    assert [text[a:b] for a, b, kind in pattern_mentions(text) if kind == "Location"] == streets
+
+
+@pytest.mark.parametrize(
     ("text", "name", "place"),
     [
         ("Acme, a Delaware corporation", "Delaware corporation", "Delaware"),

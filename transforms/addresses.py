@@ -28,7 +28,8 @@ _ROOM = (
 _BEFORE_STREET = re.compile(_ENDS)
 #: What may stand between: rooms and floors, a side of the town, a postcode.
 _BEFORE_PLACE = re.compile(
-    rf"{_ENDS}(?:{_ROOM}(?:{_ENDS}|[ \t]+))*(?:(?:[A-Z]{{1,2}}-)?\d{{3,5}}(?:[ -]\d{{2,4}})?[ \t]+)?", re.IGNORECASE
+    rf"{_ENDS}(?:{_ROOM}(?:{_ENDS}|[ \t]+))*(?:(?:[A-Z]{{1,2}}-)?\d{{3,5}}(?:[ -]\d{{2,4}}| [A-Z]{{2}})?[ \t]+)?",
+    re.IGNORECASE,
 )
 _IS_ROOM = re.compile(_ROOM, re.IGNORECASE)
 #: No town: a room that was tagged together with what is behind it, another street, a road's number.

@@ -48,7 +48,7 @@ def _money() -> re.Pattern[str]:
 
 
 def pattern_mentions(text: str) -> Iterator[tuple[int, int, str]]:
-    """(start, end, type) of each date, amount, company with its legal form and person with a title, in order.
+    """(start, end, type) of each date, amount, company with its legal form, person with a title and street, in order.
 
     They do not overlap.
     """
@@ -56,6 +56,7 @@ def pattern_mentions(text: str) -> Iterator[tuple[int, int, str]]:
     found += [(m.start(), m.end(), "Date") for m in _DATE.finditer(text)]
     found += [(start, end, "Organisation") for start, end in company_mentions(text)]
     found += [(start, end, "Person") for start, end in titled_persons(text)]
+    found += [(m.start(), m.end(), "Location") for m in _STREET.finditer(text) if not _is_year(m[1] or "")]
     end = 0
     for start, stop, kind in sorted(found):
         if start >= end:
@@ -71,7 +72,7 @@ _LONGEST_STREET = 100  # characters; a hostile text may hold a name of millions
 #: "5 Garland Court": the number is before the street's name, or already in the mention.
 _NUMBER_BEFORE = re.compile(r"(?<![\w,.\-–/])\d{1,4}[a-zA-Z]? \Z")
 _NUMBERED = re.compile(rf"(?:\d{{1,4}}[a-z]? )?[^\W\d_].*\b(?:{_STREETS})\.?", re.IGNORECASE)
-_POSTCODE = r"(?:[A-Z]{1,2}-)?\d{4,5}(?:-\d{3})?"
+_POSTCODE = r"(?:[A-Z]{1,2}-)?\d{4,5}(?:-\d{3}|\s[A-Z]{2}\b)?"
 #: "Kaiveien 14, 5003 Bergen": the number is behind it, and then comes a place, with its postcode or without.
 _NUMBER_BEHIND = re.compile(rf"\s\d{{1,4}} ?[a-zA-Z]?(?=(?:\s*[,|]\s*|\s*\n\s*)(?:{_POSTCODE}\s+)?[^\W\d_a-z])")
 #: "Norway 120, Sweden 85": of a list of places with figures, the next of them.
@@ -95,7 +96,7 @@ def street_span(text: str, start: int, end: int, is_place: bool) -> tuple[int, i
         return None
     if _NUMBERED.fullmatch(name):
         before = _NUMBER_BEFORE.search(text, max(0, start - 8), start)
-        if name[0].isdigit() or (before and not _is_year(before)):
+        if name[0].isdigit() or (before and not _is_year(before[0])):
             return (before.start() if before else start), end
     if (ends := _ENDS_IN_NUMBER.fullmatch(name)) and _STREET_LIKE.fullmatch(ends[1]):
         return start, end
@@ -103,7 +104,7 @@ def street_span(text: str, start: int, end: int, is_place: bool) -> tuple[int, i
     if behind is None:
         return None
     told = _STREET_LIKE.fullmatch(name) or _CODE_BEHIND.match(text, behind.end())
-    if told or (is_place and not _is_year(behind) and not _LISTED.match(text, behind.end())):
+    if told or (is_place and not _is_year(behind[0]) and not _LISTED.match(text, behind.end())):
         return start, behind.end()
     return None
 
@@ -115,8 +116,17 @@ def is_numbered_street(name: str) -> bool:
     return (name[:1].isdigit() and _NUMBERED.fullmatch(name) is not None) or _ENDS_IN_NUMBER.fullmatch(name) is not None
 
 
-def _is_year(number: re.Match[str]) -> bool:
-    return re.fullmatch(_YEAR, number.group().strip()) is not None
+def _is_year(number: str) -> bool:
+    return re.fullmatch(_YEAR, number.strip()) is not None
+
+
+#: "40 Foundry Lane", "Keizerstraat 88": what needs no tagger to be a street.
+_STREET = re.compile(
+    r"(?<![\w,.\-–/])(?:(\d{1,4})[a-zA-Z]? (?:[A-Z][\w'’]{1,20} ){1,2}"
+    r"(?:Avenue|Boulevard|Crescent|Drive|Highway|Lane|Parkway|Road|Street|Terrace)"
+    r"|[^\W\d_a-z]\w{2,20}(?:allee|gade|gata|gaten|gasse|laan|plein|straat|stra(?:ß|ss)e|veien|vegen|weg)"
+    r" \d{1,4}[a-zA-Z]?)\b"
+)
 
 
 _CODE = re.compile(r"(?:\A|,?\s)(?:[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|\d{5}(?:-\d{4})?)(?!\w)")
