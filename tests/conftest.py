@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,15 @@ _MARKED = re.compile(r"<(\w+):(.*?)>")
 def analysed(marked: str) -> Analysis:
     """An analysis of a text whose mentions are marked: `<Place:Bergen>`."""
     return analysis(_MARKED.sub(r"\2", marked), [(name, kind) for kind, name in _MARKED.findall(marked)])
+
+
+def told_by(
+    rule: Callable[[Analysis, Mapping[int, str], Schema], Iterable[Relation]], marked: str, schema: Schema
+) -> list[tuple[str, str, str]]:
+    """(head, relation, tail) of what a rule tells of marked mentions."""
+    made = analysed(marked)
+    found = rule(made, {number: mention.type for number, mention in enumerate(made.mentions)}, schema)
+    return [(made.mentions[r.head].text, r.name, made.mentions[r.tail].text) for r in found]
 
 
 @dataclass(frozen=True)

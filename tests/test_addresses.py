@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import analysed
+from tests.conftest import analysed, told_by
 from transforms.addresses import addressed
 from transforms.records import Resolved
 from transforms.resolving import resolve
@@ -13,11 +13,7 @@ from transforms.stating import state
 
 
 def told(marked: str, schema: Schema) -> list[tuple[str, str]]:
-    made = analysed(marked)
-    types = {number: mention.type for number, mention in enumerate(made.mentions)}
-    found = list(addressed(made, types, schema))
-    assert all(relation.name == "LOCATED_IN" for relation in found)
-    return [(made.mentions[r.head].text, made.mentions[r.tail].text) for r in found]
+    return [(head, tail) for head, name, tail in told_by(addressed, marked, schema) if name == "LOCATED_IN"]
 
 
 @pytest.mark.parametrize(

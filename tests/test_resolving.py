@@ -110,6 +110,18 @@ def test_what_was_tagged_as_a_person_and_begins_a_company_is_the_company() -> No
     assert len(resolve(analysis("The Solberg Line hired Mr Solberg.", named[1:])).entities) == 2
 
 
+def test_a_title_and_a_surname_in_the_middle_are_the_one_person_who_has_it() -> None:
+    names = ["Esteban Cárdenas Iriarte", "Cárdenas", "Eva Ruiz Mora", "Ana Ruiz Gil", "Ruiz"]
+    text = "Esteban Cárdenas Iriarte; Mr. Cárdenas; Eva Ruiz Mora; Ana Ruiz Gil; Ms Ruiz"
+    found = resolve(analysis(text, [(name, "Person") for name in names])).entities
+    assert [entity.aliases for entity in found] == [
+        ("Cárdenas", "Esteban Cárdenas Iriarte"),
+        ("Eva Ruiz Mora",),
+        ("Ana Ruiz Gil",),
+        ("Ruiz",),
+    ]
+
+
 def test_a_title_tells_whose_the_full_name_is() -> None:
     names = [("Joost de Wit", "Organisation"), ("Jan Brennan Ltd", "Organisation"), ("De Wit", "Person")]
     text = "Joost de Wit drove for Jan Brennan Ltd. Mr De Wit was hurt; Mr Brennan came."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import analysed
+from tests.conftest import analysed, told_by
 from transforms.resolving import resolve
 from transforms.schema import Schema, parse_schema
 from transforms.signatures import signed
@@ -12,10 +12,7 @@ from transforms.stating import state
 
 
 def told(marked: str, schema: Schema) -> list[tuple[str, str]]:
-    made = analysed(marked)
-    found = list(signed(made, {number: mention.type for number, mention in enumerate(made.mentions)}, schema))
-    assert all(relation.name == "EMPLOYER" for relation in found)
-    return [(made.mentions[r.head].text, made.mentions[r.tail].text) for r in found]
+    return [(head, tail) for head, name, tail in told_by(signed, marked, schema) if name == "EMPLOYER"]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +57,14 @@ def test_several_sign_for_one_organisation_each_in_a_line(schema: Schema) -> Non
         "For <Organisation:Bravo Ltd>:\n<Person:Cy Ode>, director\nWitness: <Person:Di Fox>"
     )
     assert told(marked, schema) == [("Ann Lee", "Acme Ltd"), ("Bo Ek", "Acme Ltd"), ("Cy Ode", "Bravo Ltd")]
+
+
+@pytest.mark.parametrize("title", ["Title: Managing Director", "Ann Lee, President", "Title: President and CEO"])
+def test_a_leader_who_signs_leads(title: str, schema: Schema) -> None:
+    marked = f"<Organisation:Acme, INC>.\nBy: <Person:Ann Lee>\n{title}"
+    assert ("Acme, INC", "LED_BY", "Ann Lee") in told_by(signed, marked, schema)
+    clerk = "<Organisation:Acme, INC>.\nBy: <Person:Ann Lee>\nTitle: Vice President"
+    assert [name for _, name, _ in told_by(signed, clerk, schema)] == ["EMPLOYER"]
 
 
 def test_a_schema_without_the_relation_hears_nothing() -> None:

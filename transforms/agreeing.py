@@ -90,13 +90,13 @@ def _mend_types(analysis: Analysis, grouped: dict[str, dict[str, list[int]]], ki
     for own, name, _ in persons:
         if name in begun and name not in titled and not called.intersection(name.split()):
             _move(grouped, name, own, begun[name])
-    for name, own in titled.items():
-        # "Mr Cárdenas", of Esteban Cárdenas Iriarte.
-        inner = [long for other, long, _ in persons if other == own and name in long.split()[1:-1]]
-        if len(inner) == 1 and not any(
-            name in (long.split()[0], long.split()[-1]) for _, long, _ in persons if " " in long
-        ):
-            grouped[own][inner[0]].extend(grouped[own].pop(name))
+    inner = Counter((own, word) for own, name, _ in persons for word in name.split()[1:-1])
+    outer = {word for _, name, _ in persons if " " in name for word in (name.split()[0], name.split()[-1])}
+    for own, name, _ in persons:
+        # "Mr Cárdenas" is Esteban Cárdenas Iriarte.
+        for word in name.split()[1:-1]:
+            if titled.get(word) == own and inner[own, word] == 1 and word not in outer:
+                grouped[own][name].extend(grouped[own].pop(word, ()))
     for own, name, rows in companies:
         person = next((titled[end] for end in _ends(name) if end in titled), None)
         if person and not any(has_legal_form(spelled(analysis.mentions[row].text)) for row in rows):
