@@ -78,6 +78,9 @@ def test_he_and_she_are_the_person_of_the_sentence_before() -> None:
     assert told(leads, "Ann Lee met Bo Ek. She leads Acme.", ANN, BO, ACME) == {("Acme", "LED_BY", "Ann Lee")}
     assert told(leads, "Ann Lee left. She was ill. She leads Acme.", ANN, ACME) == {("Acme", "LED_BY", "Ann Lee")}
     assert not told(leads, "Ann Lee left. It rained. She leads Acme.", ANN, ACME)
+    assert not told(leads, "Bo Ek left. After Ann Lee came, she leads Acme.", BO, ANN, ACME)
+    later = "Ann Lee left. In May 2019 she leads Acme."
+    assert told(leads, later, ANN, ACME) == {("Acme", "LED_BY", "Ann Lee")}
     assert not told(leads, "She leads Acme.", ACME)
     firm = schema_of("{tail} 's firm {head}")
     assert told(firm, "Ann Lee left. Her firm Acme closed.", ANN, ACME) == {("Acme", "LED_BY", "Ann Lee")}

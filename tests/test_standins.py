@@ -26,6 +26,7 @@ def stated(made: Analysis, schema: Schema) -> set[str]:
         '<Organisation:Acme>, a company (hereinafter the "Supplier" or "A").\nSupplier is led by <Person:Ann Lee>.',
         "<Organisation:Acme> (“Supplier”).\nIt ends. It is clear that the Supplier is led by <Person:Ann Lee>.",
         "# <Organisation:Acme>\n\nIt ends. We say that the Company is led by <Person:Ann Lee>.",
+        "MINUTES OF THE BOARD OF <Organisation:Acme>\n\nIt ends. We say that the Company is led by <Person:Ann Lee>.",
         "<Organisation:Acme>\nMinutes\n\nNow our chief executive, <Person:Ann Lee>, spoke.",
     ],
 )
@@ -37,6 +38,7 @@ def test_what_stands_for_an_organisation_is_led_too(marked: str, schema: Schema)
     "marked",
     [
         '<Organisation:Acme> (the "Purpose").\nThe Purpose is led by <Person:Ann Lee>.',
+        "The purchase of <Organisation:Acme>\n\nIt ends. We say that the Company is led by <Person:Ann Lee>.",
         "<Organisation:Acme> wrote.\nThe Supplier is led by <Person:Ann Lee>.",
         "<Organisation:Acme> wrote.\nNow our chief executive, <Person:Ann Lee>, spoke.",  # whose?
         '<Organisation:Acme> (the "Supplier").\n<Organisation:Supplier Bank> is led by <Person:Ann Lee>.',

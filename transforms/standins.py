@@ -27,7 +27,11 @@ _DEFINED = re.compile(
     rf"\((?:each an? |the )?(?:[^()\"“”]{{0,30}}\bthe )?\s*[\"“](?:the )?({_ROLES})[\"”][^()]{{0,60}}\)", re.IGNORECASE
 )
 _REACH = 300  # characters from the name to the definition
-_HEADING_BEFORE = re.compile(r"[\s#*_]*(?:(?:about|(?:company )?profile:?) |[^\n:]{0,60}\bof )?", re.IGNORECASE)
+_HEADING_BEFORE = re.compile(
+    r"[\s#*_]*(?:(?:about|(?:company )?profile:?) "
+    r"|[^\n:]{0,60}\b(?:board|directors|meeting|members|report|shareholders) of )?",
+    re.IGNORECASE,
+)
 _HEADING_BEHIND = re.compile(r"[ \t*_.,]*(?:\n|\Z)")
 _OUR = re.compile(r"\b[Oo]ur\b")
 _THE_COMPANY = re.compile(r"\b(?:[Tt]he|THE) (?:Company|COMPANY)\b")
