@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import analysed, analysis
 from transforms.bundle import Bundle
 from transforms.extracting import extract
-from transforms.records import Resolved
+from transforms.records import Relation, Resolved
 from transforms.resolving import resolve
 from transforms.schema import Schema, SchemaError, parse_schema
 from transforms.stating import state
@@ -232,6 +232,15 @@ def test_what_the_default_schema_tells(marked: str, fact: str, schema: Schema) -
     names = {entity.id: entity.name for entity in resolved.entities}
     stated = {f"{names[s.head]} {s.relation} {names[s.tail]}" for s in state(resolved, schema).statements}
     assert stated == set(fact.split("|"))
+
+
+def test_what_a_phrase_tells_of_one_the_model_does_not_of_another(schema: Schema) -> None:
+    made = analysed("<Organisation:Acme> is a unit of <Organisation:Bravo>, headquartered in <Location:Leeds>.")
+    wrong = (Relation(0, "HEADQUARTERS", 2, 0.8), Relation(1, "HEADQUARTERS", 2, 0.8))
+    resolved = resolve(replace(made, relations=wrong), schema)
+    names = {entity.id: entity.name for entity in resolved.entities}
+    based = [names[s.head] for s in state(resolved, schema).statements if s.relation == "HEADQUARTERS"]
+    assert based == ["Bravo"]
 
 
 LIES = {"head": ["Organisation"], "tail": ["Location"]}

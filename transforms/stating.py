@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from transforms.addresses import addressed
-from transforms.records import Analysis, Entity, Evidence, Resolved, Statement, Structured
+from transforms.records import Analysis, Entity, Evidence, Relation, Resolved, Statement, Structured
 from transforms.rosters import listed
 from transforms.schema import Schema
 from transforms.signatures import signed
@@ -16,6 +16,8 @@ from transforms.telling import tell
 #: Characters of a piece of evidence. A sentence of a text without full stops may hold thousands of statements, and
 #: each would carry all of it.
 LONGEST = 2_000
+#: Of these, a date or a place that is mentioned once tells one thing.
+_OF_ONE = frozenset({"BORN_IN", "BORN_ON", "DIED_ON", "DISSOLVED_ON", "FOUNDED_ON", "HEADQUARTERS"})
 _COUNTRY, _COMMA = "COUNTRY", re.compile(r",\s{1,9}")
 
 
@@ -26,25 +28,14 @@ def state(resolved: Resolved, schema: Schema) -> Structured:
     text from the first to the last sentence that the two mentions touch, or what of it stands around them if that is
     over `LONGEST`. Of several relations that give the same evidence, the surest is kept; a passage that holds a shorter
     one for the same statement is dropped. So is a relation whose entities' types the schema does not join (resolving or
-    linking may have changed a type), one that another of the same entities implies, and another country than the one
-    that stands right behind a place ("Köln, Germany").
+    linking may have changed a type), one that another of the same entities implies, another country than the one that
+    stands right behind a place ("Köln, Germany"), and one of whose tail a phrase tells that it is another's.
     """
     analysis = resolved.analysis
     owner = {mention: entity for entity in resolved.entities for mention in entity.mentions}
     statements: dict[str, Statement] = {}
     evidence: dict[str, Evidence] = {}
-    types = {mention: entity.type for mention, entity in owner.items()}
-    elsewhere = set(_in_another_country(analysis, owner))
-    lying = {_COUNTRY, *(schema.relations[_COUNTRY].implies if _COUNTRY in schema.relations else ())}
-    told = (rule(analysis, types, schema) for rule in (tell, addressed, signed, listed))
-    for relation in (*analysis.relations, *chain.from_iterable(told)):
-        head, tail = owner.get(relation.head), owner.get(relation.tail)
-        if head is None or tail is None or head.id == tail.id:
-            continue
-        if not schema.allows(relation.name, head.type, tail.type):
-            continue
-        if relation.name in lying and (head.id, tail.id) in elsewhere:
-            continue
+    for relation, head, tail in _holding(analysis, owner, schema):
         statement = Statement(Statement.make_id(head.id, relation.name, tail.id), head.id, relation.name, tail.id)
         model = relation.origin or analysis.model
         found = _evidence(analysis, statement.id, relation.head, relation.tail, relation.confidence, model)
@@ -58,6 +49,36 @@ def state(resolved: Resolved, schema: Schema) -> Structured:
         tuple(sorted((s for s in statements.values() if s.id not in implied), key=lambda s: s.id)),
         tuple(sorted(pieces, key=lambda e: e.id)),
     )
+
+
+def _holding(
+    analysis: Analysis, owner: Mapping[int, Entity], schema: Schema
+) -> Iterator[tuple[Relation, Entity, Entity]]:
+    """Relations of the model and of the rules, with the entities that they join, of which nothing says otherwise."""
+    types = {mention: entity.type for mention, entity in owner.items()}
+    elsewhere = set(_in_another_country(analysis, owner))
+    lying = {_COUNTRY, *(schema.relations[_COUNTRY].implies if _COUNTRY in schema.relations else ())}
+    told = tell(analysis, types, schema)
+    others = (rule(analysis, types, schema) for rule in (addressed, signed, listed))
+    for relation in (*_unless_told(analysis.relations, told, owner), *told, *chain.from_iterable(others)):
+        head, tail = owner.get(relation.head), owner.get(relation.tail)
+        if head is None or tail is None or head.id == tail.id:
+            continue
+        if not schema.allows(relation.name, head.type, tail.type):
+            continue
+        if relation.name not in lying or (head.id, tail.id) not in elsewhere:
+            yield relation, head, tail
+
+
+def _unless_told(
+    relations: Iterable[Relation], told: Iterable[Relation], owner: Mapping[int, Entity]
+) -> Iterator[Relation]:
+    """Without those of which a phrase tells another head: "Acme, a unit of Bravo, based in Leeds" is of Bravo."""
+    heads = {(relation.name, relation.tail): relation.head for relation in told if relation.name in _OF_ONE}
+    for relation in relations:
+        head = heads.get((relation.name, relation.tail), relation.head)
+        if owner.get(head) == owner.get(relation.head):
+            yield relation
 
 
 def _in_another_country(analysis: Analysis, owner: Mapping[int, Entity]) -> Iterator[tuple[str, str]]:
