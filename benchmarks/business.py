@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from kg_sink import server
 from samples.score import score
 
 FOLDER = Path(__file__).parent / "business"
@@ -29,10 +30,10 @@ def main(part: str, model: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         places = [f"--{name}={folder}/{name}" for name in ("parquet", "dead-letters", "graph")]
         command = [sys.executable, "-m", "pipelines.cli", "run", str(FOLDER / "documents"), "--model", model, *places]
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-        subprocess.run(
-            [*command[:3], "graph", "stop", f"--graph={folder}/graph"], stdout=subprocess.DEVNULL, check=True
-        )
+        try:
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        finally:
+            server.stop(Path(folder) / "graph")
         for name, found in sorted(score(Path(folder) / "parquet", FOLDER / "gold" / part).items()):
             if found.true:
                 click.echo(f"{name}: {found}")

@@ -67,13 +67,22 @@ def analysed(marked: str) -> Analysis:
     return analysis(_MARKED.sub(r"\2", marked), [(name, kind) for kind, name in _MARKED.findall(marked)])
 
 
-def told_by(
-    rule: Callable[[Analysis, Mapping[int, str], Schema], Iterable[Relation]], marked: str, schema: Schema
-) -> list[tuple[str, str, str]]:
+#: What `stating` adds relations by: an analysis, the types of its mentions' entities and the schema go in.
+Rule = Callable[[Analysis, Mapping[int, str], Schema], Iterable[Relation]]
+
+
+def told_by(rule: Rule, marked: str, schema: Schema) -> list[tuple[str, str, str]]:
     """(head, relation, tail) of what a rule tells of marked mentions."""
     made = analysed(marked)
     found = rule(made, {number: mention.type for number, mention in enumerate(made.mentions)}, schema)
     return [(made.mentions[r.head].text, r.name, made.mentions[r.tail].text) for r in found]
+
+
+def pairs_told_by(rule: Rule, relation: str, marked: str, schema: Schema) -> list[tuple[str, str]]:
+    """(head, tail) of what a rule tells, which has to be of one relation."""
+    found = told_by(rule, marked, schema)
+    assert all(name == relation for _, name, _ in found)
+    return [(head, tail) for head, _, tail in found]
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from tests.conftest import analysed, told_by
+from tests.conftest import analysed, pairs_told_by
 from transforms.addresses import addressed
 from transforms.records import Resolved
 from transforms.resolving import resolve
 from transforms.schema import Schema, parse_schema
 from transforms.stating import state
 
-
-def told(marked: str, schema: Schema) -> list[tuple[str, str]]:
-    return [(head, tail) for head, name, tail in told_by(addressed, marked, schema) if name == "LOCATED_IN"]
+told = partial(pairs_told_by, addressed, "LOCATED_IN")
 
 
 @pytest.mark.parametrize(

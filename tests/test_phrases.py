@@ -189,6 +189,7 @@ def test_the_default_schema_tells_who_works_for_leads_and_owns_whom(bundle: Bund
         ),
         ("<Organisation:Acme> named <Person:Ann Lee> head engineer.", "Ann Lee EMPLOYER Acme"),
         ("<Person:Ann Lee>, formerly of <Organisation:Acme>, left.", "Ann Lee EMPLOYER Acme"),
+        ("<Person:Ann Lee> has been employed by <Organisation:Acme>.", "Ann Lee EMPLOYER Acme"),
         ("Contact: <Person:Ann Lee>, <Organisation:Acme>", "Ann Lee EMPLOYER Acme"),
         (
             "<Person:Ann Lee>, who founded <Organisation:Bravo> in <Date:2014> with <Person:Bo Ek>, will join "

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from tests.conftest import analysed, told_by
+from tests.conftest import analysed, pairs_told_by, told_by
 from transforms.resolving import resolve
 from transforms.schema import Schema, parse_schema
 from transforms.signatures import signed
 from transforms.stating import state
 
-
-def told(marked: str, schema: Schema) -> list[tuple[str, str]]:
-    return [(head, tail) for head, name, tail in told_by(signed, marked, schema) if name == "EMPLOYER"]
+told = partial(pairs_told_by, signed, "EMPLOYER")
 
 
 @pytest.mark.parametrize(

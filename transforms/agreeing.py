@@ -60,7 +60,7 @@ def one_type_each(
     formed: dict[str, str] = {}
     for (kind, name), rows in names.items():
         votes[name][kind] += sum(analysis.mentions[row].confidence for row in rows)  # type: ignore[assignment]
-        if kinds[kind] == "Organisation" and any(has_legal_form(spelled(analysis.mentions[row].text)) for row in rows):
+        if kinds[kind] == "Organisation" and any(_has_form(analysis, row) for row in rows):
             formed[name] = kind
     persons = {name.split()[-1]: kind for kind, name in sorted(names) if kinds[kind] == "Person" and " " in name}
     grouped: dict[str, dict[str, list[int]]] = defaultdict(dict)
@@ -70,7 +70,7 @@ def one_type_each(
         best = persons[name] if name in persons and kinds[best] == "Organisation" else best
         best = formed[name] if name in formed and name not in persons else best
         for row in rows:
-            has_form = kinds[kind] == "Organisation" and has_legal_form(spelled(analysis.mentions[row].text))
+            has_form = kinds[kind] == "Organisation" and _has_form(analysis, row)
             grouped[kind if has_form else best].setdefault(name, []).append(row)
     _mend_types(analysis, grouped, kinds)
     return grouped
@@ -99,12 +99,16 @@ def _mend_types(analysis: Analysis, grouped: dict[str, dict[str, list[int]]], ki
                 grouped[own][name].extend(grouped[own].pop(word, ()))
     for own, name, rows in companies:
         person = next((titled[end] for end in _ends(name) if end in titled), None)
-        if person and not any(has_legal_form(spelled(analysis.mentions[row].text)) for row in rows):
+        if person and not any(_has_form(analysis, row) for row in rows):
             _move(grouped, name, own, person)
 
 
 def _move(grouped: dict[str, dict[str, list[int]]], name: str, own: str, other: str) -> None:
     grouped[other].setdefault(name, []).extend(grouped[own].pop(name))
+
+
+def _has_form(analysis: Analysis, row: int) -> bool:
+    return has_legal_form(spelled(analysis.mentions[row].text))
 
 
 def _has_title(analysis: Analysis, row: int) -> bool:
@@ -118,7 +122,7 @@ def _beginnings(name: str) -> list[str]:
 
 def _ends(name: str) -> list[str]:
     words = name.split()
-    return [" ".join(words[first:]) for first in range(1, len(words))][-_WORDS:]
+    return [" ".join(words[first:]) for first in range(max(1, len(words) - _WORDS), len(words))]
 
 
 def with_repeated(analysis: Analysis, kinds: Kinds) -> Analysis:

@@ -179,5 +179,5 @@ _KIND = re.compile(
 
 def registered_in(text: str, start: int, end: int) -> tuple[int, int] | None:
     """The place in what was taken for a company but is a kind of one ("a Delaware corporation"); else None."""
-    kind = _KIND.match(text, max(0, start - 3), end) or _KIND.match(text, max(0, start - 2), end)
+    kind = _KIND.search(text, max(0, start - len("an ")), end)
     return kind.span(1) if kind and kind.end() == end and kind.start(1) == start else None

@@ -151,11 +151,7 @@ def _with_forms(
     here = text[window.spans[0, 0] : window.spans[-1, 1]]
     contacts = any(sign in here for sign in ("@", "://", "www."))
     for span in spans:
-        bounds = _bounds(window, span)
-        contact = contact_span(text, *bounds) if contacts else None
-        if contact and (span.label in names or contact != bounds):
-            continue
-        if span.label in names and postcode_start(text, *bounds) == bounds[0]:
+        if _is_no_name(text, _bounds(window, span), span.label in names, contacts):
             continue
         formed = _formed(text, window, span, labels) if span not in parts else span
         if formed != span:
@@ -166,6 +162,12 @@ def _with_forms(
                 parts.update(beside)
         found.append(span)
     return [span for span in found if span not in parts]
+
+
+def _is_no_name(text: str, bounds: tuple[int, int], named: bool, contacts: bool) -> bool:
+    """Whether a span is a part of an address of mail or web, or, tagged as a name, all of one or a postcode."""
+    contact = contact_span(text, *bounds) if contacts else None
+    return bool(contact and (named or contact != bounds)) or (named and postcode_start(text, *bounds) == bounds[0])
 
 
 def _formed(text: str, window: WindowTokens, span: WordSpan, labels: Mapping[str, str]) -> WordSpan:

@@ -155,9 +155,9 @@ def _short_forms(kind: str, name: str, keys: Collection[str]) -> set[str]:
     words = name.split()
     if kind == "Organisation":
         return {form for count in range(1, len(words)) if (form := " ".join(words[:count])) in keys}
-    surnames = {form for first in range(1, len(words)) if (form := " ".join(words[first:])) in keys}
     if len(words) < 2:
         return set()
+    surnames = {form for first in range(1, len(words)) if (form := " ".join(words[first:])) in keys}
     return surnames | {words[0], f"{words[0]} {words[-1]}", f"{words[0][0]}… {words[-1]}"}
 
 

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 from transforms.patterns import JOBS, LEADER, WHICH
 from transforms.records import Analysis, Relation
 from transforms.schema import Schema
+from transforms.signatures import LED_BY, WORKS_FOR
 from transforms.standins import heading
 
 #: No open set holds any; less sure than a signature, since a guest's job may stand without his company.
 _SURE = 0.7
-_WORKS_FOR, _LED_BY = "EMPLOYER", "LED_BY"
 _JOB = rf"(?:{WHICH} ){{0,4}}(?:{JOBS}|{LEADER})"
 _IN_BRACKETS = re.compile(rf"[ \t]*\([ \t]*(?:the )?({_JOB})[^()\n]{{0,60}}\)", re.IGNORECASE)
 _IN_CELL_BEHIND = re.compile(rf"[ \t]*\|[ \t]*({_JOB})[^|\n]{{0,60}}(?=\||\n|\Z)", re.IGNORECASE)
@@ -45,10 +45,10 @@ def listed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
         job = _job_of(analysis, m) if schema.kinds[name] == "Person" and line[m] not in taken else None
         if job is None:
             continue
-        if _WORKS_FOR in schema.relations:
-            yield Relation(m, _WORKS_FOR, own, _SURE)
-        if _LED_BY in schema.relations and _LEADS.match(job):
-            yield Relation(own, _LED_BY, m, _SURE)
+        if WORKS_FOR in schema.relations:
+            yield Relation(m, WORKS_FOR, own, _SURE)
+        if LED_BY in schema.relations and _LEADS.match(job):
+            yield Relation(own, LED_BY, m, _SURE)
 
 
 def _job_of(analysis: Analysis, m: int) -> str | None:

@@ -19,8 +19,8 @@ from transforms.schema import Schema
 
 #: The open sets hold three such signatures, all in credit agreements, and all three hold.
 _SURE = 0.9
-#: The relation that signatures tell, where the schema has it.
-_WORKS_FOR, _LED_BY = "EMPLOYER", "LED_BY"
+#: The relations that signatures and rosters tell, where the schema has them.
+WORKS_FOR, LED_BY = "EMPLOYER", "LED_BY"
 _LEADS = re.compile(rf"\s*(?:\n[^\n:]{{0,40}})?(?:,|\n\s*Title ?:)\s*(?:president and )?{LEADER}", re.IGNORECASE)
 _APART, _BEFORE = 160, 60  # characters between both, and before the first
 _SIGNED = r"(?:/ ?s ?/|_{3,}|-{3,}|\(seal\))"
@@ -49,7 +49,7 @@ _LINE_BEGINS = re.compile(r"(?:\A|\n)[ \t]*(?:(?:signed )?by:? )?\Z", re.IGNOREC
 
 def signed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[Relation]:
     """Relations between mentions (by index) of which one signs for the other; `types` are those of their entities."""
-    if _WORKS_FOR not in schema.relations:
+    if WORKS_FOR not in schema.relations:
         return
     kinds = {m: schema.kinds[name] for m, name in types.items()}
     named = [m for m, kind in kinds.items() if kind in ("Person", "Organisation")]
@@ -63,16 +63,16 @@ def signed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
             for_whom = _FOR.match(before) and _PERSON_OF_FOR.fullmatch(between)
             signs_for = one if for_whom else None
             if for_whom or _BY.fullmatch(between):
-                yield Relation(other, _WORKS_FOR, one, _SURE)
-                if _LED_BY in schema.relations and _LEADS.match(analysis.document.text, analysis.mentions[other].end):
-                    yield Relation(one, _LED_BY, other, _SURE)
+                yield Relation(other, WORKS_FOR, one, _SURE)
+                if LED_BY in schema.relations and _LEADS.match(analysis.document.text, analysis.mentions[other].end):
+                    yield Relation(one, LED_BY, other, _SURE)
         elif pair == ("Person", "Person") and signs_for is not None and _NEXT_PERSON.fullmatch(between):
-            yield Relation(other, _WORKS_FOR, signs_for, _SURE)
+            yield Relation(other, WORKS_FOR, signs_for, _SURE)
         else:
             signs_for = None
             below = pair == ("Person", "Organisation") and _LINE_BEGINS.search(before)
             if below and (_TITLE_BELOW.fullmatch(between) or _ON_BEHALF.fullmatch(between)):
-                yield Relation(one, _WORKS_FOR, other, _SURE)
+                yield Relation(one, WORKS_FOR, other, _SURE)
 
 
 def _between(analysis: Analysis, one: int, other: int) -> str:

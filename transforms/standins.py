@@ -39,11 +39,13 @@ _THE_COMPANY = re.compile(r"\b(?:[Tt]he|THE) (?:Company|COMPANY)\b")
 
 def roles(analysis: Analysis, kinds: Kinds) -> dict[str, int]:
     """Role, as it is written → the mention that takes it: "Supplier" of 'Acme Ltd, Leeds (the "Supplier")'."""
-    named = [(m.start, index) for index, m in enumerate(analysis.mentions) if kinds[m.type] == "Organisation"]
-    named += [(m.start, index) for index, m in enumerate(analysis.mentions) if kinds[m.type] == "Person"]
-    named.sort()
+    definitions = [*_DEFINED.finditer(analysis.document.text)]
+    if not definitions:
+        return {}
+    parties = ("Person", "Organisation")
+    named = sorted((m.start, index) for index, m in enumerate(analysis.mentions) if kinds[m.type] in parties)
     found: dict[str, int] = {}
-    for defined in _DEFINED.finditer(analysis.document.text):
+    for defined in definitions:
         before = bisect_left(named, (defined.start(),)) - 1
         if before >= 0 and defined.start() - named[before][0] <= _REACH:
             found.setdefault(defined[1], named[before][1])
@@ -57,10 +59,11 @@ def stand_ins(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> I
     if known:
         for found in re.finditer(rf"\b(?:[Tt]he )?({'|'.join(known)})\b(?![\"”]| [A-Z])", text):
             yield known[found[1]], *found.span()
-    own = principal(analysis, types, schema)
+    patterns = (_OUR,) if "Company" in known else (_OUR, _THE_COMPANY)
+    spans = [found.span() for pattern in patterns for found in pattern.finditer(text)]
+    own = principal(analysis, types, schema) if spans else None
     if own is not None:
-        patterns = (_OUR,) if "Company" in known else (_OUR, _THE_COMPANY)
-        yield from ((own, *found.span()) for pattern in patterns for found in pattern.finditer(text))
+        yield from ((own, *span) for span in spans)
 
 
 def principal(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> int | None:
@@ -83,5 +86,7 @@ def heading(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> int
         and _HEADING_BEFORE.fullmatch(text, 0, analysis.mentions[first].start)
         and _HEADING_BEHIND.match(text, analysis.mentions[first].end)
     )
+    if alone:
+        return first
     company = roles(analysis, schema.kinds).get("Company")
-    return first if alone else company if company in types else None
+    return company if company in types else None

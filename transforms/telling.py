@@ -67,10 +67,10 @@ def tell(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> list[R
 def _with(places: Sequence[Place], standing: Place, is_our: bool) -> Iterator[Sequence[Place]]:
     """The pairs of what stands for a mention and the mentions near it, with those between; none if one covers it."""
     place = bisect_left(places, standing[1], key=itemgetter(1))
-    near = [*places[max(0, place - 1 - _BETWEEN) : place], standing, *places[place : place + 1 + _BETWEEN]]
-    if any(start < standing[2] and standing[1] < end for _, start, end in near if (_, start, end) != standing):
+    before, behind = places[max(0, place - 1 - _BETWEEN) : place], places[place : place + 1 + _BETWEEN]
+    if any(start < standing[2] and standing[1] < end for _, start, end in (*before, *behind)):
         return
-    at = near.index(standing)
+    near, at = [*before, standing, *behind], len(before)
     # "heads our sales team": it is not the organisation that "our" is the end of.
     ends = () if is_our else (at,)
     yield from (near[one : other + 1] for one, other in _near(near) if one == at or other in ends)
