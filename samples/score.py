@@ -4,7 +4,7 @@
 
 An entity is a distinct (spelling, type) of a document, dates and amounts by their value; a link is a spelling with
 its register id; a relation is right if some gold relation of that name joins a spelling of its head with one of its
-tail.
+tail, either way round if the default schema says that it is symmetric.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from transforms.names import folded
 from transforms.records import VALUE_TYPES
+from transforms.schema import load_schema
 from transforms.values import normalise
 
 GOLD = Path(__file__).parent / "gold"
@@ -92,11 +93,14 @@ def _score_relations(result: Score, wanted: Row, mentions: list[Row], statements
         return _spelling(types.get(folded(text), ""), text)
 
     missed = {(spelled(r["head"]), r["relation"], spelled(r["tail"])) for r in wanted["relations"]}
+    both_ways = {name for name, relation in load_schema().relations.items() if relation.symmetric}
     for s in statements:
         if s["relation"].startswith("SENT_"):
             continue  # read from headers, not in gold
         heads, tails = spellings[s["head"]], spellings[s["tail"]]
         met = {g for g in missed if g[1] == s["relation"] and g[0] in heads and g[2] in tails}
+        if s["relation"] in both_ways:
+            met |= {g for g in missed if g[1] == s["relation"] and g[0] in tails and g[2] in heads}
         missed -= met
         result.found += 1
         result.right += bool(met)

@@ -227,6 +227,11 @@ def test_a_company_begins_where_its_name_does(text: str, begin: str) -> None:
     assert company_start(text, start, len(text)) == text.index(begin)
 
 
+def test_what_joins_two_companies_does_not_part_one() -> None:
+    assert company_start("Acme Ltd & Bravo AS", 0, len("Acme Ltd & Bravo AS")) == len("Acme Ltd & ")
+    assert company_start("Buch GmbH & Co. KG", 0, len("Buch GmbH & Co. KG")) == 0
+
+
 @pytest.mark.parametrize(
     ("text", "persons"),
     [

@@ -64,7 +64,7 @@ _LEADS = re.compile(
     r".*\b(?:(?:articles of association|chair(?:man|woman)?|directors?|employees?|manager|meeting|members|memorandum"
     r"|minutes|officers?|president|secretary|(?:share|stock)holders?|shares|subsidiar(?:y|ies)) of|between|from|with"
     r"|(?:executive|managing) director|chief [a-z]+ officer"
-    r"|(?:corp(?:oration)?|gmbh|inc|limited|llc|llp|ltd|plc)\.? (?:and|&)) (?:the )?",
+    r"|(?:corp(?:oration)?|gmbh|inc|limited|llc|llp|ltd|plc)\.? (?:and|&)(?! Co\b)) (?:the )?",
     re.IGNORECASE,
 )
 

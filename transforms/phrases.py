@@ -19,13 +19,16 @@ _TOKEN = re.compile(r"'s\b|\w+(?:[-&./]\w+)*|[^\w\s]")
 _PIECE = re.compile(r"\{\w*\}|\.\.\.|\\\S|" + _TOKEN.pattern)
 #: In a `context`: where the second mention stands, any other, and behind it all what stands before the first.
 _SECOND, _OTHER, _FRONT = "\x01 ", "\x02 ", "\x03 "
-_CLASS = "bank|broker|company|consultancy|contractor|developer|firm|fund|group|insurer|maker|manufacturer|supplier"
+_CLASS = (
+    "airline|bank|broker|carrier|chain|company|consultancy|contractor|developer|distributor|firm|fund|group|insurer|lender"
+    "|maker|manufacturer|operator|producer|publisher|retailer|supplier|utility|yard"
+)
 #: What may stand before a mention that is no part of it: "the Leeds-based engineering group", "Dr.".
 _BEFORE = (
     rf"(?:the )?(?:{_OTHER}- based )?(?:(?:an? )?(?:{_OTHER})?(?:(?!(?:and|of|or) )\w[^ ]* ){{0,2}}(?:{_CLASS}) )?"
     r"(?:(?:mrs?|ms|miss|dr|prof|professor|sir|dame|capt|captain) (?:\. )?)?"
 )
-_WORDS = r"(?:(?!(?:not|never|no|neither|nor) )\w[^ ]* ){0,5}"
+_WORDS = r"(?:(?!(?:from|not|never|no|neither|nor) )\w[^ ]* ){0,5}"
 _SIGNS = {"...": _WORDS, "*": _OTHER, "(": "(?:", ")": ")", "[": "(?:", "]": ")?", "|": "|"}
 _OPENS = {"(": ")", "[": "]"}
 

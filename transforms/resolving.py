@@ -26,8 +26,8 @@ from transforms.names import (
     spelled,
 )
 from transforms.records import VALUE_TYPES, Analysis, Entity, Mention, Relation, Resolved, key, value_key
+from transforms.roles import roles
 from transforms.schema import Kinds, Schema
-from transforms.standins import roles
 from transforms.values import normalise
 
 HEADERS = "headers@1"

@@ -46,7 +46,7 @@ _ENTITY = ("description", "labels", "single", "like", "subtypes")
 _EVENT = (*_ENTITY, "roles")
 _SUBTYPE = ("description", "subtypes")
 _ROLE = ("description", "tail", "phrases", "implies")
-_RELATION = ("head", *_ROLE)
+_RELATION = ("head", "symmetric", *_ROLE)
 
 
 class SchemaError(ValueError):
@@ -83,7 +83,8 @@ class Subtype:
 class RelationType:
     """A type of relation, its domain (head types) and range (tail types), and the phrases that tell it.
 
-    Where it is stated, the more general relations that it `implies` go without saying.
+    Where it is stated, the more general relations that it `implies` go without saying. A `symmetric` one is stated
+    once, whichever of the two a text names first.
     """
 
     name: str
@@ -92,6 +93,7 @@ class RelationType:
     tail: frozenset[str]
     phrases: tuple[str, ...] = ()
     implies: frozenset[str] = frozenset()
+    symmetric: bool = False
 
 
 class Kinds(dict[str, str]):
@@ -209,6 +211,7 @@ def parse_schema(content: object, where: str) -> Schema:
                 filled = {**role, "head": [event]}
             found = _relation(name, filled, entities, where, words)
             relations[name] = _widened(relations.get(name), found)
+    _check_symmetric(relations, where)
     _check_implied(relations, where)
     return Schema(str(content.get("name") or Path(where).stem), entities, relations)
 
@@ -240,7 +243,8 @@ def _widened(known: RelationType | None, role: RelationType) -> RelationType:
         return role
     description = known.description or role.description
     phrases, implies = (*known.phrases, *role.phrases), known.implies | role.implies
-    return RelationType(role.name, description, known.head | role.head, known.tail | role.tail, phrases, implies)
+    head, tail = known.head | role.head, known.tail | role.tail
+    return RelationType(role.name, description, head, tail, phrases, implies, known.symmetric)
 
 
 #: Labels and relationship types that the graph model uses itself (docs/graph-model.md), or a server does: V and E are
@@ -316,6 +320,12 @@ def _check_subtypes(entities: Mapping[str, EntityType], where: str) -> None:
         seen.add(found.name)
 
 
+def _check_symmetric(relations: Mapping[str, RelationType], where: str) -> None:
+    for name, found in relations.items():
+        if found.symmetric and found.head != found.tail:
+            raise SchemaError(f"{where}: field 'relations.{name}.symmetric': head and tail differ; list the same types")
+
+
 def _check_implied(relations: Mapping[str, RelationType], where: str) -> None:
     for name, found in relations.items():
         place = f"{where}: field 'relations.{name}.implies'"
@@ -353,7 +363,11 @@ def _relation(
     implies = row.get("implies") or []
     if not isinstance(implies, list) or not all(isinstance(other, str) and other != name for other in implies):
         raise SchemaError(f"{place}.implies: expected a list of other relations")
-    return RelationType(name, str(row.get("description") or ""), sides[0], sides[1], phrases, frozenset(implies))
+    symmetric = row.get("symmetric", False)
+    if not isinstance(symmetric, bool):
+        raise SchemaError(f"{place}.symmetric: expected true or false")
+    description = str(row.get("description") or "")
+    return RelationType(name, description, sides[0], sides[1], phrases, frozenset(implies), symmetric)
 
 
 def _phrases(given: object, place: str, words: Mapping[str, str]) -> Iterator[str]:

@@ -3,59 +3,35 @@
     Grönvall Papper AB (the "Supplier") …  The Supplier's subsidiary Grönvall Bruk AB …
     THORNBECK CASTINGS LIMITED [a heading] …  the Company …  our finance director, Rajiv Deshpande …
 
-Called by `telling`, whose phrases are looked for beside them, and by `resolving`, to which a role is no name.
+Called by `telling`, whose phrases are looked for beside them. Roles are `roles`' to know.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 
 from transforms.records import Analysis
-from transforms.schema import Kinds, Schema
+from transforms.roles import roles
+from transforms.schema import Schema
 from transforms.signatures import signed
 
 #: A mention (by index) and where something stands for it.
 Place = tuple[int, int, int]
-#: What contracts call their parties; a name that is defined in the same way is `agreeing`'s to know.
-_ROLES = (
-    "Agent|Borrower|Buyer|Client|Company|Consultant|Contractor|Customer|Distributor|Employee|Employer|Executive|Guarantor"
-    "|Issuer|Landlord|Lender|Lessee|Lessor|Licensee|Licensor|Parent|Purchaser|Seller|Supplier|Target|Tenant|Vendor"
-)
-_DEFINED = re.compile(
-    rf"\((?:each an? |the )?(?:[^()\"“”]{{0,30}}\bthe )?\s*[\"“](?:the )?({_ROLES})[\"”][^()]{{0,60}}\)", re.IGNORECASE
-)
-_REACH = 300  # characters from the name to the definition
 _HEADING_BEFORE = re.compile(
     r"[\s#*_]*(?:(?:about|(?:company )?profile:?) "
     r"|[^\n:]{0,60}\b(?:board|directors|meeting|members|report|shareholders) of )?",
     re.IGNORECASE,
 )
 _HEADING_BEHIND = re.compile(r"[ \t*_.,]*(?:\n|\Z)")
-_OUR = re.compile(r"\b[Oo]ur\b")
+_OUR = re.compile(r"\b(?:[Oo]ur|[Ww]e|us)\b")
 _THE_COMPANY = re.compile(r"\b(?:[Tt]he|THE) (?:Company|COMPANY)\b")
-
-
-def roles(analysis: Analysis, kinds: Kinds) -> dict[str, int]:
-    """Role, as it is written → the mention that takes it: "Supplier" of 'Acme Ltd, Leeds (the "Supplier")'."""
-    definitions = [*_DEFINED.finditer(analysis.document.text)]
-    if not definitions:
-        return {}
-    parties = ("Person", "Organisation")
-    named = sorted((m.start, index) for index, m in enumerate(analysis.mentions) if kinds[m.type] in parties)
-    found: dict[str, int] = {}
-    for defined in definitions:
-        before = bisect_left(named, (defined.start(),)) - 1
-        if before >= 0 and defined.start() - named[before][0] <= _REACH:
-            found.setdefault(defined[1], named[before][1])
-    return found
 
 
 def stand_ins(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[Place]:
     """Where roles, "the Company" and "our" stand for a mention; `types` are those of the mentions' entities."""
     text = analysis.document.text
-    known = {role: m for role, m in roles(analysis, schema.kinds).items() if m in types}
+    known = {role: t.mention for role, t in roles(analysis, schema.kinds).items() if t.mention in types}
     if known:
         for found in re.finditer(rf"\b(?:[Tt]he )?({'|'.join(known)})\b(?![\"”]| [A-Z])", text):
             yield known[found[1]], *found.span()
@@ -89,4 +65,4 @@ def heading(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> int
     if alone:
         return first
     company = roles(analysis, schema.kinds).get("Company")
-    return company if company in types else None
+    return company.mention if company and company.mention in types else None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 
 from transforms.addresses import addressed
+from transforms.dealings import dealings
 from transforms.records import Analysis, Entity, Evidence, Relation, Resolved, Statement, Structured
 from transforms.rosters import listed
 from transforms.schema import Schema
@@ -59,7 +61,7 @@ def _holding(
     elsewhere = set(_in_another_country(analysis, owner))
     lying = {_COUNTRY, *(schema.relations[_COUNTRY].implies if _COUNTRY in schema.relations else ())}
     told = tell(analysis, types, schema)
-    others = (rule(analysis, types, schema) for rule in (addressed, signed, listed))
+    others = (rule(analysis, types, schema) for rule in (addressed, signed, listed, dealings))
     for relation in (*_unless_told(analysis.relations, told, owner), *told, *chain.from_iterable(others)):
         head, tail = owner.get(relation.head), owner.get(relation.tail)
         if head is None or tail is None or head.id == tail.id:
@@ -67,7 +69,14 @@ def _holding(
         if not schema.allows(relation.name, head.type, tail.type):
             continue
         if relation.name not in lying or (head.id, tail.id) not in elsewhere:
+            if _ends(schema, relation.name, head.id, tail.id) != (head.id, tail.id):
+                relation, head, tail = replace(relation, head=relation.tail, tail=relation.head), tail, head
             yield relation, head, tail
+
+
+def _ends(schema: Schema, relation: str, head: str, tail: str) -> tuple[str, str]:
+    """Head and tail as they are stated: by their ids' order, if the relation holds both ways."""
+    return (tail, head) if schema.relations[relation].symmetric and tail < head else (head, tail)
 
 
 def _unless_told(
@@ -98,9 +107,10 @@ def _in_another_country(analysis: Analysis, owner: Mapping[int, Entity]) -> Iter
 def _implied(statements: Iterable[Statement], schema: Schema) -> set[str]:
     """Ids of what goes without saying where these are stated."""
     return {
-        Statement.make_id(s.head, general, s.tail)
+        Statement.make_id(head, general, tail)
         for s in statements
         for general in schema.relations[s.relation].implies
+        for head, tail in (_ends(schema, general, s.head, s.tail),)
     }
 
 
