@@ -137,7 +137,9 @@ def test_a_company_by_its_form_alone_takes_nothing_from_the_tagger(
     having = [set(found.resolved.analysis.mentions) for found in extract(texts, bundle, schema)]
     monkeypatch.setattr("transforms.patterns.company_mentions", lambda text: ())
     without = [set(found.resolved.analysis.mentions) for found in extract(texts, bundle, schema)]
-    assert all(fewer <= more for fewer, more in zip(without, having, strict=True))
+    for fewer, more in zip(without, having, strict=True):
+        for lost in fewer - more:  # "Cordoaria Brázia", tagged as a place
+            assert any(m.start == lost.start and m.end > lost.end and m.type == "Organisation" for m in more)
 
 
 def test_a_company_that_begins_with_what_was_tagged_is_whole(bundle: Bundle, schema: Schema) -> None:

@@ -85,6 +85,23 @@ def test_sentences_cut_at_short_lines_and_blank_lines_but_not_at_wraps() -> None
     ]
 
 
+def test_sentences_cut_between_columns() -> None:
+    text = (
+        "1.   Supply\nVENDOR                     SHIP TO\nAcme B.V.                  Bravo Packers Limited\n"
+        " 4. Guarantor                 PT Cargo Tbk, Jakarta, parent of the\n"
+        "                              Charterers; signs as a party\n"
+        "and no more than that, whatever the others may have said of it before then"
+    )
+    assert [text[a:b] for a, b in sentences(text)] == [
+        "1.   Supply",
+        *("VENDOR", "SHIP TO"),
+        *("Acme B.V.", "Bravo Packers Limited"),
+        "4. Guarantor",
+        "PT Cargo Tbk, Jakarta, parent of the\n                              Charterers; signs as a party",
+        "and no more than that, whatever the others may have said of it before then",
+    ]
+
+
 def test_a_line_of_a_laid_out_format_is_the_authors(bundle: Bundle) -> None:
     items = [f"{name}, Chief Executive Officer of the Nordhavn Shipping Company" for name in ("Ann Lee", "Bo Ek")]
     text = "\n".join(items)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from transforms.companies import company_end, company_start, registered_in
+from transforms.companies import company_end, company_mentions, company_start, follows_company, registered_in
+from transforms.countries import is_before_country
 from transforms.names import acronym, initials, is_short_organisation, is_short_person, name_key
 from transforms.patterns import (
     contact_span,
@@ -206,6 +207,12 @@ def test_what_no_legal_form_closes_is_no_company(text: str) -> None:
         ("ACME", "ACME AS\nBergen", "ACME AS"),
         ("Karoo Solar", "Karoo Solar (Pty) Ltd of Upington", "Karoo Solar (Pty) Ltd"),
         ("Bosco S.r.l. of Modena", "Bosco S.r.l. of Modena", "Bosco S.r.l."),
+        ("Ege Pamuk", "Ege Pamuk A.Ş. in Izmir", "Ege Pamuk A.Ş."),
+        ("Riego", "Riego Cía. Ltda., Cuenca", "Riego Cía. Ltda."),
+        ("Sotol", "Sotol, S. de R.L. de C.V.", "Sotol, S. de R.L. de C.V."),
+        ("Molino", "Molino S.L., Teruel", "Molino S.L."),
+        ("PT Acme Tbk", "PT Acme Tbk, Jakarta", "PT Acme Tbk"),
+        ("PT Acme Line", "PT Acme Line, Surabaya", "PT Acme Line"),
     ],
 )
 def test_a_company_is_told_by_its_legal_form(name: str, text: str, whole: str) -> None:
@@ -225,6 +232,38 @@ def test_a_company_is_told_by_its_legal_form(name: str, text: str, whole: str) -
 def test_a_company_begins_where_its_name_does(text: str, begin: str) -> None:
     start = text.index("Irmãos" if "Irmãos" in text else "Directors")
     assert company_start(text, start, len(text)) == text.index(begin)
+
+
+def test_a_form_may_stand_before_a_name() -> None:
+    text = "fertiliser for PT Pupuk Raya under a PT contract"
+    assert [text[start:end] for start, end in company_mentions(text)] == ["PT Pupuk Raya"]
+    start = text.index("Pupuk")
+    assert company_end(text, start, start + len("Pupuk Raya")) == start + len("Pupuk Raya")
+    assert company_start(text, start, start + len("Pupuk Raya")) == text.index("PT")
+
+
+@pytest.mark.parametrize(
+    ("text", "follows"),
+    [("Acme GmbH of Ulm", True), ("Acme Ltd. in Ulm", True), ("the firm of Ulm", False), ("as of Ulm", False)],
+)
+def test_what_of_joins_to_a_company_is_its_town(text: str, follows: bool) -> None:
+    assert follows_company(text, text.index("Ulm")) == follows
+
+
+@pytest.mark.parametrize(
+    ("behind", "country"),
+    [
+        (", Austria (the Manufacturer)", True),
+        (",\nNew Zealand.", True),
+        (", the United States of America and", True),
+        (", Bosnia and Herzegovina", True),
+        (", Lower Austria", False),
+        (" Austria", False),
+        (", Austrian towns", False),
+    ],
+)
+def test_a_town_is_told_by_the_country_behind_it(behind: str, country: bool) -> None:
+    assert is_before_country(f"Wels{behind}", 4) == country
 
 
 def test_what_joins_two_companies_does_not_part_one() -> None:

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 from cleanco.termdata import terms_by_country, terms_by_type
 
+from transforms.names import DOTTED_FORMS, MORE_FORMS, plain_letters
+
 #: Of cleanco's terms, those that mean something else in an English text more often, and the short ones that do not.
 _NO_FORMS = frozenset(
     {"vat", "cpt", "dat", "sem", "sep", "stg", "eg", "private", "unlimited", "company", "and company"}
@@ -24,13 +26,13 @@ _CHUNK = re.compile(r",?\s([^\s,;:()]+)")
 _IN_BRACKETS = re.compile(r"\s\([A-Z]\w{0,11}\)(?=\s)")
 _CLOSED = re.compile(r"[.,;:)]|\n|$")
 _LONGEST_FORM = 20  # characters of its first word
-_CHUNKS = 4  # "GmbH & Co. KG"
+_CHUNKS = 5  # "S. de R.L. de C.V."
 
 
 @lru_cache(maxsize=1)
 def _legal_forms() -> frozenset[str]:
     terms = {_undotted(term) for by in (terms_by_type, terms_by_country) for found in by.values() for term in found}
-    return frozenset(t for t in terms - _NO_FORMS if len(t) > 2 or t in _TWO_LETTERS) | {"na"}
+    return frozenset(t for t in terms - _NO_FORMS if len(t) > 2 or t in _TWO_LETTERS) | MORE_FORMS | DOTTED_FORMS
 
 
 @lru_cache(maxsize=1)
@@ -44,11 +46,29 @@ def _begins_form(word: str) -> bool:
 
 
 def _undotted(term: str) -> str:
-    return " ".join(term.casefold().replace(".", "").strip(" ,").split())
+    return " ".join(plain_letters(term).replace(".", "").strip(" ,").split())
 
 
 #: Forms that are no other word, in whatever letters; of the others, "As", "Spa" or "SPA" among capitals may be one.
-_SURE = frozenset({"ltd", "limited", "inc", "incorporated", "corp", "corporation", "llc", "llp", "plc", "gmbh", "oy"})
+_SURE = frozenset(
+    {
+        "corp",
+        "corporation",
+        "gmbh",
+        "inc",
+        "incorporated",
+        "kft",
+        "lda",
+        "limited",
+        "llc",
+        "llp",
+        "ltd",
+        "ltda",
+        "oy",
+        "oyj",
+    }
+    | {"plc", "tbk", "zrt"}
+)
 _CAPITAL_BEHIND = re.compile(r"[ \t]+[A-Z]")  # "Corporation Tax"
 _WORD = re.compile(r"[^\s,;:()\"“”]+")
 #: Words with a capital before a name, at the beginning of a sentence or in a heading, that are none of it.
@@ -57,7 +77,10 @@ _OPENERS = frozenset(
     | {"every", "for", "from", "further", "if", "in", "into", "its", "no", "not", "of", "on", "or", "our", "such"}
     | {"that", "the", "their", "these", "this", "to", "under", "upon", "when", "where", "while", "with", "your"}
 )
-_INNER = frozenset({"&", "+", "and", "da", "de", "del", "der", "di", "do", "du", "et", "of", "the", "und", "van", "y"})
+_INNER = frozenset(
+    {"&", "+", "and", "da", "das", "de", "del", "der", "di", "do", "dos", "du", "e", "et", "i", "la", "och", "of", "og"}
+    | {"the", "und", "van", "y"}
+)
 _LONGEST_COMPANY = 8  # words, its legal form not counted
 #: What leads to a company's name in capitals of its own: "the Board of Directors of", "DEED BETWEEN", "Acme Ltd and".
 _LEADS = re.compile(
@@ -69,8 +92,15 @@ _LEADS = re.compile(
 )
 
 
+#: "PT Samudra Bentala Line", "UAB Vilniaus Duona": forms that stand before a name, in capitals.
+_PREFIX = r"(?<![\w.])(?:OOO|PT|SIA|UAB) "
+_PREFIX_BEFORE, _PREFIX_ROOM = re.compile(rf"{_PREFIX}\Z"), 5
+_PREFIXED = re.compile(rf"{_PREFIX}[^\W\d_a-z][\w'’-]+(?: [^\W\d_a-z][\w'’-]+){{1,4}}")
+
+
 def company_mentions(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of each run of words with capitals that a legal form closes, form included, in order."""
+    """(start, end) of each run of words with capitals that a legal form closes or opens, form included."""
+    yield from (found.span() for found in _PREFIXED.finditer(text))
     words = list(_WORD.finditer(text))
     for place, word in enumerate(words):
         if len(word[0]) > _LONGEST_FORM or not _begins_form(word[0]):
@@ -118,13 +148,15 @@ _JOINED_ROOM = 100
 
 def company_start(text: str, start: int, end: int) -> int:
     """Where a company's name begins: behind what leads to it ("the Board of Directors of"), before what "&" joins."""
+    if prefix := _PREFIX_BEFORE.search(text, max(0, start - _PREFIX_ROOM), start):
+        return prefix.start()
     leads = _LEADS.match(text, start, end)
     joined = _JOINED.search(text, max(0, start - _JOINED_ROOM), start)
     return leads.end() if leads else joined.start() if joined else start
 
 
 def company_end(text: str, start: int, end: int) -> int | None:
-    """Where a company's name ends, legal form included, if the mention has one or is followed by one; else None.
+    """Where a company's name ends, legal form included, if the mention has one or stands beside one; else None.
 
     The mention may be "Acme" or "Acme Inc" of "Acme Inc."
     """
@@ -133,7 +165,9 @@ def company_end(text: str, start: int, end: int) -> int | None:
     stops = [stop for before in ends if (stop := _form_end(text, start, before)) > before]
     whole = next((stop for stop in stops if stop >= end), None)
     # "Bosco & Figli S.r.l. of Modena": the place is none of it.
-    return whole or next((stop for stop in stops if text.startswith(" of ", stop)), None)
+    whole = whole or next((stop for stop in stops if text.startswith(" of ", stop)), None)
+    prefixed = _PREFIXED.match(text, start) or _PREFIX_BEFORE.search(text, max(0, start - _PREFIX_ROOM), start)
+    return end if whole is None and prefixed else whole
 
 
 def _form_end(text: str, start: int, end: int) -> int:
@@ -162,13 +196,22 @@ def _plain_form_end(text: str, start: int, end: int) -> int:
     form = text[end:stop].strip(" ,.")
     if form.islower() and "." not in form and form not in _SMALL:
         return end
-    # A word of a heading ("Acme As Lender"); of American banks, "N.A." has its full stops.
-    if form in ("As", "Se", "Sa") or form.upper() == "NA":
+    # A word of a heading ("Acme As Lender").
+    if form in ("As", "Se", "Sa") or form.casefold() in DOTTED_FORMS:
         return end
     # Among words in capitals, "AS" is one of them unless something closes the name.
     if text[start:end].isupper() and len(form) == 2 and not _CLOSED.match(text, stop):
         return end
     return stop - (text[stop - 1 : stop] == "." and "." not in form)
+
+
+_OF = re.compile(r"(\S{2,20}?),? (?:in|of) \Z")
+
+
+def follows_company(text: str, start: int) -> bool:
+    """Whether "of" or "in" and a company with its legal form stand before: "Backofenbau Rüdinger GmbH of Ulm"."""
+    of = _OF.search(text, max(0, start - _LONGEST_FORM), start)
+    return of is not None and not of[1].islower() and _undotted(of[1]) in _legal_forms()
 
 
 #: "a Delaware corporation" says where a company is registered, and names none.

@@ -20,8 +20,9 @@ from typing import Any
 from apache_beam.ml.inference.base import ModelHandler
 
 from transforms.bundle import Bundle, load_bundle
-from transforms.companies import company_end, company_start, registered_in
+from transforms.companies import company_end, company_start, follows_company, registered_in
 from transforms.counting import add_seconds
+from transforms.countries import is_before_country
 from transforms.dead_letters import letter
 from transforms.features import WindowTokens
 from transforms.holding import held
@@ -179,6 +180,8 @@ def _formed(text: str, window: WindowTokens, span: WordSpan, labels: Mapping[str
         label, bounds = place, street
     elif span.label == person:
         label, bounds = span.label, (title_end(text, start, end), end)
+    elif place and span.label == company and (is_before_country(text, end) or follows_company(text, start)):
+        label, bounds = place, (start, end)
     elif place and span.label == company and (registered := registered_in(text, start, end)) is not None:
         label, bounds = place, registered
     elif person and span.label in (company, place) and has_job_behind(text, start, end):

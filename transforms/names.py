@@ -15,8 +15,15 @@ TITLES = frozenset(
 )
 #: Of cleanco's legal forms, those that tell companies of a group apart: "Acme UK Ltd" is not Acme Ltd.
 _PLACES = (["uk"], ["eu"], ["nl"])
-#: "N.A." of banks in the United States is not among cleanco's.
-_FORMS = [*(term for term in prepare_default_terms() if term[1] not in _PLACES), (1, ["na"])]
+#: Legal forms besides cleanco's, without full stops and accents; and those that are one only with their full stops.
+MORE_FORMS = frozenset(
+    {"cia ltda", "ehf", "eood", "fzco", "fze", "jsc", "ltd sti", "mbh", "pjsc", "s de rl de cv", "tbk"}
+)
+DOTTED_FORMS = frozenset({"ca", "dd", "ev", "lp", "na", "sl", "slu"})
+_FORMS = [
+    *(term for term in prepare_default_terms() if term[1] not in _PLACES),
+    *((len(form.split()), form.split()) for form in sorted(MORE_FORMS | {"na"})),
+]
 #: "Karoo Solar (Pty) Ltd" is Karoo Solar.
 _PRIVATE = re.compile(r"\s\((?:Pty|Private|Proprietary|Pvt)\.?\)(?=\s)", re.IGNORECASE)
 #: Before any full stop is dropped: "A. Hansen" begins with none.
@@ -43,9 +50,13 @@ def folded(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name)
-    plain = "".join(c for c in plain if not unicodedata.combining(c) and unicodedata.category(c) != "Cf").casefold()
-    return _SPACED.sub(" ", _DROPPED.sub("", plain)).strip()
+    return _SPACED.sub(" ", _DROPPED.sub("", plain_letters(name))).strip()
+
+
+def plain_letters(text: str) -> str:
+    """Case and accents removed."""
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in plain if not unicodedata.combining(c) and unicodedata.category(c) != "Cf").casefold()
 
 
 @lru_cache(maxsize=65536)

@@ -23,6 +23,9 @@ _WRAPPED = 55
 #: Formats whose readers end a line where a paragraph, a row or an item ends.
 _LAID_OUT = frozenset({"md", "docx", "html"})
 _BLOCK = re.compile(r"\n[ \t]*\n\s*|\f")
+#: What parts the columns of a table or a form that is set with blanks.
+_GAP = re.compile(r"(?<=\S)(?:[ \t]{3,}|\t+)(?=\S)")
+_NUMBER = re.compile(r"\s*\W?\w{0,3}(?:\.\w{1,3})?\W?")
 #: "was bought by Acme Inc. The yard", "by Acme Inc. Bolt Works AS is"; but not "Acme Inc. President".
 _FORM = r"(?:Ltd|Inc|Corp|LLC|LLP|PLC|Plc|plc|Pty|Bhd|Co)"
 _FORM_ENDS = re.compile(
@@ -48,8 +51,9 @@ class Segmented:
 def sentences(text: str, wrapped: int = _WRAPPED) -> list[tuple[int, int]]:
     """(start, end) of each sentence, without the white space around it.
 
-    Blank lines, form feeds and the ends of lines of less than `wrapped` characters always end a sentence; within what
-    remains, nupunkt (Bommarito et al. 2025) decides, to whom the full stop of a legal form is never a sentence's.
+    Blank lines, form feeds, the gaps between columns and the ends of lines of less than `wrapped` characters always end
+    a sentence; within what remains, nupunkt (Bommarito et al. 2025) decides, to whom the full stop of a legal form is
+    never a sentence's.
     """
     spans: list[tuple[int, int]] = []
     for start, end in _blocks(text, wrapped):
@@ -80,11 +84,24 @@ def _blocks(text: str, wrapped: int) -> Iterator[tuple[int, int]]:
 
 
 def _lines(text: str, start: int, end: int, wrapped: int) -> Iterator[tuple[int, int]]:
-    """Cut a block after its short lines; longer lines are taken as wrapped and stay together."""
-    first, position = start, start
+    """Cut a block after its short lines, and between the columns of a line; longer lines are taken as wrapped and stay
+    together, those of the last column too, if what follows begins below it.
+    """
+    first, position, column = start, start, 0
     while position < end:
         stop = text.find("\n", position, end)
         stop = end if stop < 0 else stop
+        gaps = [
+            gap.span() for gap in _GAP.finditer(text, position, stop) if not _is_number(text[position : gap.start()])
+        ]
+        below = column > 0 and not gaps and abs(_indent(text, position, stop) - column) <= 1
+        if first < position and (gaps or (column > 0 and not below)):
+            yield first, position - 1
+            first = position
+        for gap in gaps:
+            yield first, gap[0]
+            first = gap[1]
+        column = gaps[-1][1] - position if gaps else column if below else 0
         if stop - position < wrapped:
             if first < stop:
                 yield first, stop
@@ -92,6 +109,15 @@ def _lines(text: str, start: int, end: int, wrapped: int) -> Iterator[tuple[int,
         position = stop + 1
     if first < end:
         yield first, end
+
+
+def _indent(text: str, start: int, stop: int) -> int:
+    return stop - start - len(text[start:stop].lstrip())
+
+
+def _is_number(text: str) -> bool:
+    """Whether this is no column, but the number of an item: "1.", "(a)", "-"."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def segment(document: Document, tokenizer: Tokenizer, window: int) -> Segmented:
