@@ -28,6 +28,13 @@ told = partial(pairs_told_by, signed, "EMPLOYER")
         "Best regards,\n<Person:Ann Lee>\nGeneral Counsel\n<Organisation:Acme Ltd>",
         "Signed by <Person:Ann Lee>, director, for and on behalf of <Organisation:Acme Ltd>",
         "Yours,\n<Person:Ann Lee>\non behalf of <Organisation:Acme Ltd>",
+        "Best regards,\nAnn\n\n<Person:Ann Lee>\nExport Sales\n<Organisation:Acme Ltd>\nLeeds",
+        "> <Person:Ann Lee>\n> Head of Sourcing\n> <Organisation:Acme Ltd>",
+        "<Organisation:Acme Ltd>\nAttn: Ms <Person:Ann Lee>, Sales",
+        "<Organisation:Acme Ltd>.\nFor the attention of Dr. <Person:Ann Lee>",
+        "Owners    <Organisation:Acme Ltd>\nFor the Owners     <Person:Ann Lee>, Secretary",
+        '<Organisation:Acme Ltd> (the "Buyer")\n\nTo the Buyer: Ing. <Person:Ann Lee>, Export Department.',
+        '<Organisation:Acme Ltd> (the "Buyer")\n\nNotices to the Buyer are for the attention of <Person:Ann Lee>.',
     ],
 )
 def test_who_signs_for_an_organisation_works_for_it(marked: str, schema: Schema) -> None:
@@ -45,10 +52,35 @@ def test_who_signs_for_an_organisation_works_for_it(marked: str, schema: Schema)
         "the lawyer <Person:Ann Lee> acted on behalf of <Organisation:Acme Ltd>",
         "<Person:Ann Lee>\n4 Garland Court\n<Organisation:Acme Ltd>",
         "<Organisation:Acme Ltd>\n\nDear <Person:Ann Lee>",
+        "Our thanks to all\n\nBy <Person:Ann Lee>\nThe story of the firm\n<Organisation:Acme Ltd>",
+        '<Organisation:Acme Ltd> (the "Buyer")\n\nThe Buyer met <Person:Ann Lee>.',
+        '<Organisation:Acme Ltd> (the "Buyer")\n\nHe came for the buyers, said <Person:Ann Lee>.',
     ],
 )
 def test_who_does_not_sign_is_not_told(marked: str, schema: Schema) -> None:
     assert told(marked, schema) == []
+
+
+def test_who_signs_in_a_column_signs_for_whom_it_is_headed_by(schema: Schema) -> None:
+    acme, bravo = "<Organisation:Acme Ltd>", "<Organisation:Bravo AS>"
+    with_blanks = (
+        f"For and on behalf of      For and on behalf of\n{acme}                  {bravo}\n\n"
+        "Name: Dr. <Person:Ann Lee>         Name: <Person:Bo Ek>\nTitle: Secretary          Title: Clerk\n"
+        "                          Name: <Person:Cy Ode>"
+    )
+    both = {("Ann Lee", "Acme Ltd"), ("Bo Ek", "Bravo AS")}
+    assert set(told(with_blanks, schema)) == {*both, ("Cy Ode", "Bravo AS")}
+    piped = f"| For {acme} | For {bravo} |\n|---|---|\n| <Person:Ann Lee> | <Person:Bo Ek> |"
+    assert set(told(piped, schema)) == both
+    addressed = f"{bravo}                  {acme}\nQuay 2                    Attn: <Person:Ann Lee>"
+    assert set(told(addressed, schema)) == {("Ann Lee", "Acme Ltd")}
+    listed = f"{acme}                  {bravo}\n<Person:Ann Lee>                   <Person:Bo Ek>"
+    assert told(listed, schema) == []
+
+
+def test_who_leads_as_he_signs_for_a_role_leads_the_party(schema: Schema) -> None:
+    marked = "Owners    <Organisation:Acme Ltd>\nFor the Owners     <Person:Ann Lee>, Managing Director"
+    assert told_by(signed, marked, schema) == [("Ann Lee", "EMPLOYER", "Acme Ltd"), ("Acme Ltd", "LED_BY", "Ann Lee")]
 
 
 def test_several_sign_for_one_organisation_each_in_a_line(schema: Schema) -> None:

@@ -28,6 +28,9 @@ def stated(made: Analysis, schema: Schema) -> set[str]:
         "# <Organisation:Acme>\n\nIt ends. We say that the Company is led by <Person:Ann Lee>.",
         "MINUTES OF THE BOARD OF <Organisation:Acme>\n\nIt ends. We say that the Company is led by <Person:Ann Lee>.",
         "<Organisation:Acme>\nMinutes\n\nNow our chief executive, <Person:Ann Lee>, spoke.",
+        "It ends. We say that the Company is led by <Person:Ann Lee>.\n\n**About <Organisation:Acme>.** It grew.",
+        "**Company:** <Organisation:Acme>, Leeds\n\nIt ends. We say that the Company is led by <Person:Ann Lee>.",
+        '<Organisation:Acme> ("**Supplier**").\nSupplier is led by <Person:Ann Lee>.',
     ],
 )
 def test_what_stands_for_an_organisation_is_led_too(marked: str, schema: Schema) -> None:
@@ -70,9 +73,10 @@ def test_people_with_their_jobs_work_for_the_organisation_in_the_heading(schema:
         "<Organisation:ACME LIMITED>\nNo. 4\n\nPresent: <Person:Ann Lee> (Chair), <Person:Bo Ek> (Finance Director)\n"
         "<Person:Cy Ode>\n| Managing Director | <Person:Di Fox> |\n| <Person:Ed Gil> | Technical Director |\n"
         "In attendance: <Person:Flo Hu>, <Organisation:Bravo LLP> (Auditor)\n<Person:Guy Ito> (chair of the fair)\n"
+        "Also <Person:Hal Jo> (Purchasing)\n<Person:Ida Kay>     44      Vice President\n"
     )
     assert stated(made, schema) == {
-        *(f"{name} EMPLOYER ACME LIMITED" for name in ("Ann Lee", "Bo Ek", "Di Fox", "Ed Gil")),
+        *(f"{name} EMPLOYER ACME LIMITED" for name in ("Ann Lee", "Bo Ek", "Di Fox", "Ed Gil", "Hal Jo", "Ida Kay")),
         *(f"ACME LIMITED LED_BY {name}" for name in ("Ann Lee", "Di Fox")),
     }
     without = parse_schema({"entities": {"Person": {}, "Organisation": {}}}, "x")

@@ -9,9 +9,11 @@ Called by `stating`, as `telling` is: that two are parties of one text no senten
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
 
+from transforms.cells import has_columns, rows
 from transforms.records import Analysis, Relation
 from transforms.roles import Taken, roles
 from transforms.schema import Schema
@@ -38,13 +40,17 @@ _BETWEEN = (
 _OF_SHARES = re.compile(r"\bshares\b|\bstock purchase\b", re.IGNORECASE)
 _NO_PARTIES = frozenset({"parent", "target"})
 #: Forms whose sender's own role goes without saying.
-_OF_ONE_SIDE = re.compile(r"\b(?:delivery note|invoice|order confirmation|purchase order)\b", re.IGNORECASE)
+_OF_ONE_SIDE = re.compile(
+    r"\b(?:delivery note|invoice|order confirmation|PO (?:date|no|number)|purchase order)\b", re.IGNORECASE
+)
 _TOP = 1_500  # characters in which a form says what it is
 #: "Kamau & Rajani, the auditors": of whom goes without saying.
 _IS_ADVISER = re.compile(
     r",?\s\(?(?:as|its|our|the)\s(?:(?:external|financial|independent|legal|new|statutory|tax)\s){0,2}"
     r"(?:advis[eo]rs?|auditors?|lawyers|solicitors|valuers?)\b(?! (?:for|of|to)\b)"
 )
+#: The heads of columns that list whom an organisation deals with.
+_LISTS = re.compile(r"\**(?:(?P<buys>buyer|client|customer)|contractor|supplier|vendor)s?\**", re.IGNORECASE)
 #: "BETWEEN" or "Parties" and, below, each party behind its number.
 _BETWEEN_WHOM = re.compile(
     r"^[ \t*#]*(?:[\w ,]{0,60} )?(?:between|parties)[ \t*]*:?[ \t*]*\n", re.IGNORECASE | re.MULTILINE
@@ -62,6 +68,7 @@ def dealings(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> It
     of_shares = bool(_OF_SHARES.search(analysis.document.text))
     yield from _by_roles(analysis, types, schema, taken, of_shares)
     yield from _advising(analysis, types, schema, taken)
+    yield from _in_tables(analysis, types, schema)
     silent = _NO_PARTIES | {"company"} if of_shares else _NO_PARTIES
     parties = [one.mention for one in taken if one.is_party and one.role not in silent]
     parties += _numbered(analysis, types, schema)
@@ -112,6 +119,25 @@ def _advising(
     own = principal(analysis, types, schema) if advisers else None
     if own is not None:
         yield from (Relation(own, _ADVISED, adviser, _SURE) for adviser in advisers)
+
+
+def _in_tables(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[Relation]:
+    """Whom an organisation's document lists in the column "Supplier" or "Customer" of a table."""
+    text = analysis.document.text
+    own = principal(analysis, types, schema) if has_columns(text) else None
+    if own is None:
+        return
+    named = sorted((analysis.mentions[m].start, m) for m, name in types.items() if schema.kinds[name] == "Organisation")
+    head, buys = None, False
+    for cells in rows(text):
+        titles = [(cell, found) for cell in cells if (found := _LISTS.fullmatch(text, cell.start, cell.end))]
+        if len(cells) == 1 or titles:
+            head, buys = (titles[0][0], bool(titles[0][1]["buys"])) if len(cells) > 1 else (None, False)
+            continue
+        for cell in (cell for cell in cells if head and head.is_above(cell)):
+            others = named[bisect_left(named, (cell.start,)) : bisect_left(named, (cell.end,))]
+            for _, other in others[:1]:
+                yield Relation(own, "SUPPLIES", other, _SURE) if buys else Relation(other, "SUPPLIES", own, _SURE)
 
 
 def _numbered(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[int]:

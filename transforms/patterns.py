@@ -74,10 +74,12 @@ _NUMBER_BEFORE = re.compile(r"(?<![\w,.\-–/])\d{1,4}[a-zA-Z]? \Z")
 _NUMBERED = re.compile(rf"(?:\d{{1,4}}[a-z]? )?[^\W\d_].*\b(?:{_STREETS})\.?", re.IGNORECASE)
 _POSTCODE = r"(?:[A-Z]{1,2}-)?\d{4,5}(?:-\d{3}|\s[A-Z]{2}\b)?"
 #: "Kaiveien 14, 5003 Bergen": the number is behind it, and then comes a place, with its postcode or without.
-_NUMBER_BEHIND = re.compile(rf"\s\d{{1,4}} ?[a-zA-Z]?(?=(?:\s*[,|]\s*|\s*\n\s*)(?:{_POSTCODE}\s+)?[^\W\d_a-z])")
+_NUMBER_BEHIND = re.compile(
+    rf"\s\d{{1,4}}(?:[-/]\d{{1,4}})? ?[a-zA-Z]?(?=(?:\s*[,|]\s*|\s*\n\s*)(?:{_POSTCODE}\s+)?[^\W\d_a-z])"
+)
 #: "Norway 120, Sweden 85": of a list of places with figures, the next of them.
 _LISTED = re.compile(r"(?:\s*[,|]\s*|\s*\n\s*)[^\W\d_][^\d\n,|]{0,40}\s\d")
-_ENDS_IN_NUMBER = re.compile(r"(.*\D)\s\d{1,4} ?[a-zA-Z]?")
+_ENDS_IN_NUMBER = re.compile(r"(.*\D)\s\d{1,4}(?:[-/]\d{1,4})? ?[a-zA-Z]?")
 _CODE_BEHIND = re.compile(rf"\W+{_POSTCODE}\s")
 _STREET_LIKE = re.compile(
     r".*(?:vei|veien|vegen|gate|gaten|gata|gade|gaden|vej|allé|alle|stra(?:ß|ss)e|str\.|gasse|platz|weg|kade|straat|laan|"

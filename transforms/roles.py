@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from transforms.names import has_legal_form
 from transforms.records import Analysis
 from transforms.schema import Kinds
 
@@ -28,7 +29,8 @@ ROLES = frozenset(
 )
 _ROLES = rf"(?:{'|'.join(sorted(ROLES, key=len, reverse=True))})s?"
 _DEFINED = re.compile(
-    rf"\((?:each an? |the )?(?:[^()\"“”]{{0,30}}\bthe )?\s*[\"“](?:the )?({_ROLES})[\"”][^()]{{0,60}}\)", re.IGNORECASE
+    rf"\((?:each an? |the )?(?:[^()\"“”]{{0,30}}\bthe )?\s*[\"“]\**(?:the )?({_ROLES})\**[\"”][^()]{{0,60}}\)",
+    re.IGNORECASE,
 )
 _REACH = 300  # characters from the name to the definition
 _DESCRIBED = re.compile(
@@ -44,11 +46,14 @@ _CALLED = {
 }
 #: At the beginning of a line or of a column, which a colon or another column follows.
 _LABEL = re.compile(
-    rf"(?:^ ?|[\t|] ?|  )(?! )[*#>]{{0,3}} ?(?:the )?({'|'.join(_CALLED)}|{_ROLES})\b"
+    r"(?:^ ?|[\t|] ?|  )(?! )(?:\d{1,2}[.)] {1,3})?[*#>]{0,3} ?"
+    rf"(?P<cell>(?:the |to )?\(?(?P<label>{'|'.join(_CALLED)}|{_ROLES})(?!\w)\)?)"
     r"[ \t*]{0,60}(?:[:|]|$|(?=  |\t))[ \t*|]{0,100}",
     re.IGNORECASE | re.MULTILINE,
 )
-_IS_EMPTY = re.compile(r"[ *]?:?\**(?:[ |]?$|[ |]? {2}|[ |]?\t)", re.MULTILINE)  # what a label leaves to the next line
+_IS_EMPTY = re.compile(
+    r"\)?[ *]?:?\**(?:[ |]?$|[ |]? {2}|[ |]?\t)", re.MULTILINE
+)  # what a label leaves to the next line
 _LINE_BELOW = re.compile(r"[^\n]*\n(?:[ \t]*\n)*")
 _COLUMN = 2  # characters that a name may be out of its label's column
 
@@ -87,7 +92,8 @@ def _defined(analysis: Analysis, kinds: Kinds) -> Iterator[Taken]:
         if before:
             # 'Acme Ltd, a subsidiary of Bravo plc (the "Supplier")' is Acme.
             described = (mention for mention in before if _DESCRIBED.match(text, analysis.mentions[mention].end))
-            yield _taken(defined[1], next(described, before[-1]), is_party=True)
+            formed = (mention for mention in reversed(before) if has_legal_form(analysis.mentions[mention].text))
+            yield _taken(defined[1], next(described, next(formed, before[-1])), is_party=True)
     for _, mention in named:
         if given := _AS.match(text, analysis.mentions[mention].end):
             yield _taken(given[1], mention, is_party=True)
@@ -109,15 +115,17 @@ def _labelled(analysis: Analysis, kinds: Kinds) -> Iterator[Taken]:
     for label in _LABEL.finditer(text) if starts else ():
         place = next((place for place in _places_of(text, label) if place in starts), None)
         if place is not None:
-            yield _taken(_CALLED.get(label[1].lower(), label[1]).title(), starts[place])
+            written = label["label"]
+            yield _taken(_CALLED.get(written.lower(), written).title(), starts[place])
 
 
 def _places_of(text: str, label: re.Match[str]) -> Iterator[int]:
     """Where the name may begin to which a label belongs: behind it, or in the next line, in its column."""
     yield label.end()
-    if not _IS_EMPTY.match(text, label.end(1)):
+    begin, end = label.span("cell")
+    if not _IS_EMPTY.match(text, end):
         return
-    column = label.start(1) - (text.rfind("\n", 0, label.start(1)) + 1)
-    below = _LINE_BELOW.match(text, label.end(1))
+    column = begin - (text.rfind("\n", 0, begin) + 1)
+    below = _LINE_BELOW.match(text, end)
     if below:
         yield from (below.end() + column + shift for shift in sorted(range(-_COLUMN, _COLUMN + 1), key=abs))

@@ -23,7 +23,15 @@ _SURE = 0.7
 _JOB = rf"(?:{WHICH} ){{0,4}}(?:{JOBS}|{LEADER})"
 _IN_BRACKETS = re.compile(rf"[ \t]*\([ \t]*(?:the )?({_JOB})[^()\n]{{0,60}}\)", re.IGNORECASE)
 _IN_CELL_BEHIND = re.compile(rf"[ \t]*\|[ \t]*({_JOB})[^|\n]{{0,60}}(?=\||\n|\Z)", re.IGNORECASE)
-_BEHIND = re.compile(rf",\s({_JOB})[^,;.\n(]{{0,30}}(?=[;.\n(]|\Z)", re.IGNORECASE)
+_BEHIND = re.compile(rf",\s({_JOB})[^,;.\n(]{{0,30}}(?=[;.\n(]|\Z)(?!\n(?:at|for|of) )", re.IGNORECASE)
+_IN_COLUMN_BEHIND = re.compile(rf"[ \t]{{2,}}(?:\d\d[ \t]{{2,}})?({_JOB})[^\n]{{0,60}}", re.IGNORECASE)
+#: "(Purchasing)", of those who are present.
+_DEPARTMENT = re.compile(
+    r"[ \t]*\(((?:accounts|engineering|finance|hr|human resources|it|legal|logistics|marketing|operations|procurement"
+    r"|production|purchasing|quality|sales))\)",
+    re.IGNORECASE,
+)
+_AFTER = (_IN_BRACKETS, _DEPARTMENT, _IN_CELL_BEHIND, _IN_COLUMN_BEHIND, _BEHIND)
 _LABEL = re.compile(rf"(?:\A|.*\n)[ \t*]*({_JOB})[^:\n]{{0,30}}:[ \t*]*\Z", re.IGNORECASE | re.DOTALL)
 _IN_CELL_BEFORE = re.compile(rf"(?:\A|.*\n|.*\|)[ \t]*({_JOB})[^|\n]*\|[ \t]*\Z", re.IGNORECASE | re.DOTALL)
 _LEADS = re.compile(LEADER, re.IGNORECASE)
@@ -54,6 +62,6 @@ def listed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
 def _job_of(analysis: Analysis, m: int) -> str | None:
     text, person = analysis.document.text, analysis.mentions[m]
     before = text[max(0, person.start - _BEFORE) : person.start]
-    behind = (pattern.match(text, person.end) for pattern in (_IN_BRACKETS, _IN_CELL_BEHIND, _BEHIND))
+    behind = (pattern.match(text, person.end) for pattern in _AFTER)
     found = (*behind, _IN_CELL_BEFORE.match(before), _LABEL.match(before))
     return next((job[1] for job in found if job), None)

@@ -10,11 +10,15 @@ Called by `stating`, as `telling` and `addresses` are: it is lines that say so, 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
+from transforms.cells import Cell, has_columns, rows
+from transforms.names import TITLES
 from transforms.patterns import JOBS, LEADER
 from transforms.records import Analysis, Relation
+from transforms.roles import roles
 from transforms.schema import Schema
 
 #: The open sets hold three such signatures, all in credit agreements, and all three hold.
@@ -41,10 +45,34 @@ _PERSON_OF_FOR = re.compile(r"\s*(?::\s*|\n\s*|,? by(?:[ \t]*:)?\s+)", re.IGNORE
 _NEXT_PERSON = re.compile(r",[^\n,:]{2,60}\n[ \t]*")
 #: What is below a name that begins a line: a title, and then the organisation.
 _TITLE_BELOW = re.compile(
-    rf",?[ \t]*\n[ \t]*(?=[^\n]*(?:{JOBS}|chair|chief|owner|partner))[^\n\d.:;]{{2,60}}\n[ \t]*", re.IGNORECASE
+    rf",?[ \t]*\n[ \t>]*(?=[^\n]*(?:{JOBS}|chair|chief|owner|partner))[^\n\d.:;]{{2,60}}\n[ \t>]*", re.IGNORECASE
 )
 _ON_BEHALF = re.compile(r"(?:,[^\n.:]{1,60}?)?[,\s]\s*(?:for and )?on behalf of (?:the )?", re.IGNORECASE)
-_LINE_BEGINS = re.compile(r"(?:\A|\n)[ \t]*(?:(?:signed )?by:? )?\Z", re.IGNORECASE)
+_LINE_BEGINS = re.compile(r"(?:\A|\n)[ \t>]*(?:(?:signed )?by:? )?\Z", re.IGNORECASE)
+#: Below a closing, a line says whatever it does of the one who signs.
+_CLOSED = re.compile(
+    r"(?:\A|\n)[ \t>]*(?:\w+ ){0,3}"
+    r"(?:best|cheers|cordially|faithfully|greetings|regards|sincerely|thanks|truly|wishes|yours)(?: yours| / [^\n]{0,30})?[ \t,.!]*\n.*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_ANYTHING_BELOW = re.compile(r",?[ \t]*\n(?:[ \t>]*[^\n\d.:;@]{2,60}\n){0,2}[ \t>]*")
+_TITLES = rf"(?:(?:{'|'.join(sorted(TITLES))})\.? )*"
+#: "Acme Ltd / Attn: Ms Ann Lee".
+_ATTENTION = re.compile(
+    rf"[.,]?\s*\n?[ \t>]*\(?(?:attention|attn|att|for the attention of)\b[.:]*[ \t]+{_TITLES}", re.IGNORECASE
+)
+_SIGNS_FOR = re.compile(r"\**(?:(?:executed|signed)\W )?for (?:and on behalf of )?(?:the )?\**", re.IGNORECASE)
+#: What may stand before a name in such a column.
+_NAMES = re.compile(
+    rf"\**(?:(?P<to>(?:attention|attn|for the attention of)\b)|(?:by|name|signed))?[.: _]*{_TITLES}", re.IGNORECASE
+)
+_LINES = 8  # from the organisation to the name
+_FOR_ROLE = (
+    r"(?:(?:\A|[\n|]|  )[ \t>*]*(?:(?:accepted|agreed|notices?|signed) )?(?:for|to)(?: and on behalf of)? (?:the )?"
+    r"({roles})\b[ \t:,]*\s?(?:by:? )?"
+    r"|\b(?:for|to) (?:the )?({roles})\b[^.\n]{{0,60}}\battention(?: of)?:? )"
+    r"{titles}\Z"
+)
 
 
 def signed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[Relation]:
@@ -54,6 +82,8 @@ def signed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
     kinds = {m: schema.kinds[name] for m, name in types.items()}
     named = [m for m, kind in kinds.items() if kind in ("Person", "Organisation")]
     named.sort(key=lambda m: analysis.mentions[m].start)
+    yield from _for_roles(analysis, kinds, schema)
+    yield from _in_columns(analysis, kinds, schema)
     signs_for: int | None = None  # the organisation for which the one before signs, where others may follow
     for one, other in pairwise(named):
         between = _between(analysis, one, other)
@@ -62,17 +92,63 @@ def signed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
         if pair == ("Organisation", "Person"):
             for_whom = _FOR.match(before) and _PERSON_OF_FOR.fullmatch(between)
             signs_for = one if for_whom else None
-            if for_whom or _BY.fullmatch(between):
-                yield Relation(other, WORKS_FOR, one, _SURE)
-                if LED_BY in schema.relations and _LEADS.match(analysis.document.text, analysis.mentions[other].end):
-                    yield Relation(one, LED_BY, other, _SURE)
+            if for_whom or _BY.fullmatch(between) or _ATTENTION.fullmatch(between):
+                yield from _working(analysis, other, one, schema)
         elif pair == ("Person", "Person") and signs_for is not None and _NEXT_PERSON.fullmatch(between):
             yield Relation(other, WORKS_FOR, signs_for, _SURE)
         else:
             signs_for = None
             below = pair == ("Person", "Organisation") and _LINE_BEGINS.search(before)
-            if below and (_TITLE_BELOW.fullmatch(between) or _ON_BEHALF.fullmatch(between)):
+            closed = below and _CLOSED.search(before) and _ANYTHING_BELOW.fullmatch(between)
+            if below and (closed or _TITLE_BELOW.fullmatch(between) or _ON_BEHALF.fullmatch(between)):
                 yield Relation(one, WORKS_FOR, other, _SURE)
+
+
+def _in_columns(analysis: Analysis, kinds: Mapping[int, str], schema: Schema) -> Iterator[Relation]:
+    """Who signs, or takes letters, in the column of an organisation that stands above him, beside another column."""
+    text = analysis.document.text
+    if not has_columns(text):
+        return
+    named = sorted((analysis.mentions[m].start, m) for m, kind in kinds.items() if kind in ("Person", "Organisation"))
+    above: list[tuple[int, Cell, int, bool]] = []  # line, cell, organisation, whether somebody signs for it
+    lines, signing = [*rows(text)], False
+    for number, cells in enumerate(lines):
+        for cell in cells:
+            inside = named[bisect_left(named, (cell.start,)) : bisect_left(named, (cell.end,))]
+            if len(inside) != 1:
+                continue
+            start, m = inside[0]
+            before = text[cell.start : start]
+            if kinds[m] == "Organisation" and not text[analysis.mentions[m].end : cell.end].strip(" .*:"):
+                signs = signing or _SIGNS_FOR.fullmatch(before) is not None
+                if signs or not before.strip(" *"):
+                    above.append((number, cell, m, signs))
+            elif kinds[m] == "Person" and (who := _NAMES.fullmatch(before)):
+                over = (row for row in reversed(above) if number - row[0] <= _LINES and row[1].is_above(cell))
+                found = next(over, None)
+                if found and len(lines[found[0]]) > 1 and (found[3] or who["to"]):
+                    yield from _working(analysis, m, found[2], schema)
+        if cells:  # "For and on behalf of", in the line above the names
+            signing = all(_SIGNS_FOR.fullmatch(text[cell.start : cell.end] + " ") for cell in cells)
+
+
+def _working(analysis: Analysis, person: int, organisation: int, schema: Schema) -> Iterator[Relation]:
+    yield Relation(person, WORKS_FOR, organisation, _SURE)
+    if LED_BY in schema.relations and _LEADS.match(analysis.document.text, analysis.mentions[person].end):
+        yield Relation(organisation, LED_BY, person, _SURE)
+
+
+def _for_roles(analysis: Analysis, kinds: Mapping[int, str], schema: Schema) -> Iterator[Relation]:
+    """Who signs for a party by its role, or takes its letters: "For the Owners   Ann Lee", "To the Buyer: Ann Lee"."""
+    taken = {t.written.casefold(): t.mention for t in roles(analysis, schema.kinds).values()}
+    taken = {role: m for role, m in taken.items() if kinds.get(m) == "Organisation"}
+    if not taken:
+        return
+    pattern = re.compile(_FOR_ROLE.format(roles="|".join(taken), titles=_TITLES), re.IGNORECASE)
+    for m, kind in kinds.items():
+        start = analysis.mentions[m].start
+        if kind == "Person" and (found := pattern.search(analysis.document.text, max(0, start - _APART), start)):
+            yield from _working(analysis, m, taken[(found[1] or found[2]).casefold()], schema)
 
 
 def _between(analysis: Analysis, one: int, other: int) -> str:

@@ -24,6 +24,7 @@ _HEADING_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _HEADING_BEHIND = re.compile(r"[ \t*_.,]*(?:\n|\Z)")
+_ABOUT = re.compile(r"^[ \t#*_]*About[ \t]+(?:the )?", re.MULTILINE)  # what a press release ends in
 _OUR = re.compile(r"\b(?:[Oo]ur|[Ww]e|us)\b")
 _THE_COMPANY = re.compile(r"\b(?:[Tt]he|THE) (?:Company|COMPANY)\b")
 
@@ -53,7 +54,7 @@ def principal(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> i
 
 
 def heading(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> int | None:
-    """The organisation (a mention, by index) that the first line names, or that is called the Company; else None."""
+    """The organisation (a mention, by index) in the first line, or that the last is about, or that is the Company."""
     text = analysis.document.text
     named = [m for m, name in types.items() if schema.kinds[name] == "Organisation"]
     first = min(named, key=lambda m: analysis.mentions[m].start, default=None)
@@ -64,5 +65,8 @@ def heading(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> int
     )
     if alone:
         return first
+    about = _ABOUT.search(text)
+    if about and (own := next((m for m in named if analysis.mentions[m].start == about.end()), None)) is not None:
+        return own
     company = roles(analysis, schema.kinds).get("Company")
     return company.mention if company and company.mention in types else None
