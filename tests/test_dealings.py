@@ -50,6 +50,7 @@ ACME, BRAVO, CARGO = "<Organisation:Acme Ltd>", "<Organisation:Bravo AS>", "<Org
         (f"{ACME}\n\nNo.     Customers      Since\n1       {BRAVO}       2019", "Acme Ltd SUPPLIES Bravo AS"),
         (f"{BRAVO}\nWith us were men of {ACME}, the auditors.", "Bravo AS ADVISED_BY Acme Ltd"),
         (f"{BRAVO}\nAuditor | {ACME}", "Bravo AS ADVISED_BY Acme Ltd"),
+        (f"CHARTER\nOwners    {ACME}\nGuarantor    {BRAVO}", "Acme Ltd and Bravo AS CONTRACTED_WITH"),
         (f'{ACME} (the "Lender"), {BRAVO} (the "Guarantor")', "Acme Ltd and Bravo AS CONTRACTED_WITH"),
         (f'BETWEEN:\n\n(1) {ACME}, Leeds ("Acme"); and\n(2) {BRAVO}', "Acme Ltd and Bravo AS CONTRACTED_WITH"),
         (f'{ACME} (the "Sellers") sell shares to {BRAVO} (the "Buyer")', "Acme Ltd and Bravo AS CONTRACTED_WITH"),
@@ -78,6 +79,28 @@ def test_the_takers_of_two_roles_have_to_do_with_each_other(marked: str, fact: s
 )
 def test_others_have_not(marked: str, schema: Schema) -> None:
     assert stated(marked, schema) == set()
+
+
+@pytest.mark.parametrize(
+    ("marked", "fact"),
+    [
+        ("Core is purchased from {}.", "Acme Ltd SUPPLIES Bravo AS"),
+        ("Two ovens were ordered on <Date:3 March 2025> from {}.", "Acme Ltd SUPPLIES Bravo AS"),
+        ("The gasket was supplied by {}.", "Acme Ltd SUPPLIES Bravo AS"),
+        ("The plant is held under a lease from {}.", "Acme Ltd LEASES_TO Bravo AS"),
+        ("The credit agreement with {} ends.", "Acme Ltd LENDS_TO Bravo AS"),
+        ("The accounts were audited by {}.", "Bravo AS ADVISED_BY Acme Ltd"),
+    ],
+)
+def test_of_whom_a_document_says_that_something_is_theirs_goes_without_saying(
+    marked: str, fact: str, schema: Schema
+) -> None:
+    text = marked.format(ACME)
+    assert stated(f"{BRAVO}\nReport\n\n{text}", schema) == {fact}
+    letter = f'{CARGO}\n\nDear Sirs,\n\nWe looked at {BRAVO} (the "Company").\n\n{text}'
+    assert stated(letter, schema) == {fact}, "the letter is of another, but not about him"
+    for other in (f"{BRAVO}\nReport\n\n{CARGO} grew. The latter: {text}", text, f"{BRAVO}\nReport\n\n{CARGO}: {text}"):
+        assert fact not in stated(other, schema)
 
 
 def test_a_party_is_whom_its_description_follows(schema: Schema) -> None:

@@ -147,6 +147,11 @@ def test_a_company_that_begins_with_what_was_tagged_is_whole(bundle: Bundle, sch
     assert [m.text for m in found.resolved.analysis.mentions] == ["THORNBECK CASTINGS LIMITED"]
 
 
+def test_what_stands_before_a_country_is_a_town(bundle: Bundle, schema: Schema) -> None:
+    (found,) = extract(["WHAKARUA FRUIT PACKERS LIMITED\n217 Jellicoe Lane, Te Puke, New Zealand"], bundle, schema)
+    assert ("Te Puke", "Location") in {(m.text, m.type) for m in found.resolved.analysis.mentions}
+
+
 def test_an_address_is_a_place_with_its_number(bundle: Bundle, schema: Schema) -> None:
     text = "Mr Jens Halversen lives at Kaiveien 14, 5003 Bergen."
     (found,) = extract([text], bundle, schema)

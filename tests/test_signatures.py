@@ -31,6 +31,9 @@ told = partial(pairs_told_by, signed, "EMPLOYER")
         "Best regards,\nAnn\n\n<Person:Ann Lee>\nExport Sales\n<Organisation:Acme Ltd>\nLeeds",
         "> <Person:Ann Lee>\n> Head of Sourcing\n> <Organisation:Acme Ltd>",
         "<Organisation:Acme Ltd>\nAttn: Ms <Person:Ann Lee>, Sales",
+        "To:    <Organisation:Acme Ltd> (attn. <Person:Ann Lee>)",
+        "Yours,\n\n<Person:Ann Lee>, Partner\n<Organisation:Acme Ltd>",
+        "Agreed on behalf of <Organisation:Acme Ltd>.:\n\n<Person:Ann Lee>, Secretary",
         "<Organisation:Acme Ltd>.\nFor the attention of Dr. <Person:Ann Lee>",
         "Owners    <Organisation:Acme Ltd>\nFor the Owners     <Person:Ann Lee>, Secretary",
         '<Organisation:Acme Ltd> (the "Buyer")\n\nTo the Buyer: Ing. <Person:Ann Lee>, Export Department.',
@@ -54,6 +57,7 @@ def test_who_signs_for_an_organisation_works_for_it(marked: str, schema: Schema)
         "<Organisation:Acme Ltd>\n\nDear <Person:Ann Lee>",
         "Our thanks to all\n\nBy <Person:Ann Lee>\nThe story of the firm\n<Organisation:Acme Ltd>",
         '<Organisation:Acme Ltd> (the "Buyer")\n\nThe Buyer met <Person:Ann Lee>.',
+        "Bravo AS          <Organisation:Acme Ltd>\nAttn: Ms <Person:Ann Lee>, Sales",
         '<Organisation:Acme Ltd> (the "Buyer")\n\nHe came for the buyers, said <Person:Ann Lee>.',
     ],
 )

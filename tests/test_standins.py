@@ -74,10 +74,15 @@ def test_people_with_their_jobs_work_for_the_organisation_in_the_heading(schema:
         "<Person:Cy Ode>\n| Managing Director | <Person:Di Fox> |\n| <Person:Ed Gil> | Technical Director |\n"
         "In attendance: <Person:Flo Hu>, <Organisation:Bravo LLP> (Auditor)\n<Person:Guy Ito> (chair of the fair)\n"
         "Also <Person:Hal Jo> (Purchasing)\n<Person:Ida Kay>     44      Vice President\n"
+        "Raised by <Person:Jo Lim>, Procurement\n\n<Organisation:ACME LIMITED>, seen by <Person:Kit Moe> (Chair)\n"
+        "Attention: Ms. <Person:Lu Nye>, Chair\n"
     )
     assert stated(made, schema) == {
-        *(f"{name} EMPLOYER ACME LIMITED" for name in ("Ann Lee", "Bo Ek", "Di Fox", "Ed Gil", "Hal Jo", "Ida Kay")),
-        *(f"ACME LIMITED LED_BY {name}" for name in ("Ann Lee", "Di Fox")),
+        *(
+            f"{name} EMPLOYER ACME LIMITED"
+            for name in ("Ann Lee", "Bo Ek", "Di Fox", "Ed Gil", "Hal Jo", "Ida Kay", "Jo Lim", "Kit Moe")
+        ),
+        *(f"ACME LIMITED LED_BY {name}" for name in ("Ann Lee", "Di Fox", "Kit Moe")),
     }
     without = parse_schema({"entities": {"Person": {}, "Organisation": {}}}, "x")
     assert stated(made, without) == set()

@@ -19,7 +19,7 @@ from transforms.roles import Taken, roles
 from transforms.schema import Schema
 from transforms.standins import principal
 
-_SURE = 0.9
+_SURE, _LIKELY = 0.9, 0.7
 #: What parties are to each other if nothing else, and what an adviser and his client are.
 _CONTRACTED, _ADVISED = "CONTRACTED_WITH", "ADVISED_BY"
 _WORKERS = frozenset({"contractor", "subcontractor", "supplier", "vendor"})
@@ -39,6 +39,9 @@ _BETWEEN = (
 #: Who sells shares supplies nobody, and the company whose they are may sign nothing.
 _OF_SHARES = re.compile(r"\bshares\b|\bstock purchase\b", re.IGNORECASE)
 _NO_PARTIES = frozenset({"parent", "target"})
+#: Where labels name the parties, too.
+_IS_CONTRACT = re.compile(r"\b(?:agreement|charter|contract|deed|lease)\b", re.IGNORECASE)
+_HEADING = 200  # characters
 #: Forms whose sender's own role goes without saying.
 _OF_ONE_SIDE = re.compile(
     r"\b(?:delivery note|invoice|order confirmation|PO (?:date|no|number)|purchase order)\b", re.IGNORECASE
@@ -49,6 +52,17 @@ _IS_ADVISER = re.compile(
     r",?\s\(?(?:as|its|our|the)\s(?:(?:external|financial|independent|legal|new|statutory|tax)\s){0,2}"
     r"(?:advis[eo]rs?|auditors?|lawyers|solicitors|valuers?)\b(?! (?:for|of|to)\b)"
 )
+#: What stands before whom an organisation deals with, in its own document: "The hall is rented from".
+_WORDS_FROM_WHOM = (
+    ("SUPPLIES", r"(?:bought|hired|obtained|ordered|procured|purchased|sourced)\b[^.;:]{0,50}? from"),
+    ("SUPPLIES", r"(?:cleaned|delivered|fitted|installed|maintained|manufactured|made|repaired|serviced|supplied) by"),
+    ("LEASES_TO", r"(?:chartered|leased|lease|rented)\b[^.;:]{0,40}? from"),
+    ("LENDS_TO", r"(?:credit agreement|credit line|facility|loan|mortgage|overdraft)\b[^.;:]{0,60}? (?:by|from|with)"),
+    (_ADVISED, r"(?:advised|audited|represented) by"),
+)
+_FROM_WHOM = tuple((name, re.compile(rf"\b{words} (?:the |a contractor, )?\Z")) for name, words in _WORDS_FROM_WHOM)
+_OF_ANOTHER = re.compile(r"(?:He|It|She|The (?:former|latter)|They|Which)\b")
+_CLAUSE = 120  # characters before the name
 #: The heads of columns that list whom an organisation deals with.
 _LISTS = re.compile(r"\**(?:(?P<buys>buyer|client|customer)|contractor|supplier|vendor)s?\**", re.IGNORECASE)
 #: "BETWEEN" or "Parties" and, below, each party behind its number.
@@ -69,8 +83,10 @@ def dealings(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> It
     yield from _by_roles(analysis, types, schema, taken, of_shares)
     yield from _advising(analysis, types, schema, taken)
     yield from _in_tables(analysis, types, schema)
+    yield from _of_own(analysis, types, schema)
+    is_contract = bool(_IS_CONTRACT.search(analysis.document.text, 0, _HEADING))
     silent = _NO_PARTIES | {"company"} if of_shares else _NO_PARTIES
-    parties = [one.mention for one in taken if one.is_party and one.role not in silent]
+    parties = [one.mention for one in taken if (one.is_party or is_contract) and one.role not in silent]
     parties += _numbered(analysis, types, schema)
     for first, second in combinations(dict.fromkeys(parties), 2):
         yield Relation(first, _CONTRACTED, second, _SURE)
@@ -116,15 +132,43 @@ def _advising(
     advisers = [one.mention for one in taken if one.role in _ADVISERS and not one.is_party]
     named = (m for m, name in types.items() if schema.kinds[name] == "Organisation")
     advisers += [m for m in named if _IS_ADVISER.match(text, analysis.mentions[m].end)]
-    own = principal(analysis, types, schema) if advisers else None
+    own = _subject(analysis, types, schema) if advisers else None
     if own is not None:
         yield from (Relation(own, _ADVISED, adviser, _SURE) for adviser in advisers)
+
+
+def _of_own(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[Relation]:
+    """Of whom an organisation's document says that something is bought from, rented from or audited by them.
+
+    Nobody else that the sentence names before may be the one who buys it.
+    """
+    text = analysis.document.text
+    firsts: dict[int, int] = {}
+    for m, name in types.items():
+        mention = analysis.mentions[m]
+        if schema.kinds[name] == "Organisation":
+            first = firsts.setdefault(mention.sentence, m)
+            firsts[mention.sentence] = min(first, m, key=lambda one: analysis.mentions[one].start)
+    found = []
+    for sentence, m in firsts.items():
+        begin, start = analysis.sentences[sentence][0], analysis.mentions[m].start
+        before = text[max(begin, start - _CLAUSE) : start] if not _OF_ANOTHER.match(text, begin) else ""
+        found += [(m, name) for name, pattern in _FROM_WHOM if pattern.search(before)]
+    own = _subject(analysis, types, schema) if found else None
+    if own is not None:
+        yield from (Relation(*((own, name, m) if name == _ADVISED else (m, name, own)), _LIKELY) for m, name in found)
+
+
+def _subject(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> int | None:
+    """The organisation whose affairs a document tells of: the Company, of which an auditor's letter speaks too."""
+    company = roles(analysis, schema.kinds).get("Company")
+    return company.mention if company and company.mention in types else principal(analysis, types, schema)
 
 
 def _in_tables(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[Relation]:
     """Whom an organisation's document lists in the column "Supplier" or "Customer" of a table."""
     text = analysis.document.text
-    own = principal(analysis, types, schema) if has_columns(text) else None
+    own = _subject(analysis, types, schema) if has_columns(text) else None
     if own is None:
         return
     named = sorted((analysis.mentions[m].start, m) for m, name in types.items() if schema.kinds[name] == "Organisation")

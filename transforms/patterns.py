@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from transforms import currencies
 from transforms.companies import company_mentions
+from transforms.countries import is_before_country
 from transforms.names import TITLES
 
 _MONTH = (
@@ -48,7 +49,8 @@ def _money() -> re.Pattern[str]:
 
 
 def pattern_mentions(text: str) -> Iterator[tuple[int, int, str]]:
-    """(start, end, type) of each date, amount, company with its legal form, person with a title and street, in order.
+    """(start, end, type) of each date, amount, company with its legal form, person with a title, street and town before
+    its country, in order.
 
     They do not overlap.
     """
@@ -56,6 +58,7 @@ def pattern_mentions(text: str) -> Iterator[tuple[int, int, str]]:
     found += [(m.start(), m.end(), "Date") for m in _DATE.finditer(text)]
     found += [(start, end, "Organisation") for start, end in company_mentions(text)]
     found += [(start, end, "Person") for start, end in titled_persons(text)]
+    found += [(*m.span(1), "Location") for m in _TOWN.finditer(text) if is_before_country(text, m.end())]
     found += [(m.start(), m.end(), "Location") for m in _STREET.finditer(text) if not _is_year(m[1] or "")]
     end = 0
     for start, stop, kind in sorted(found):
@@ -131,6 +134,8 @@ _STREET = re.compile(
 )
 
 
+#: "217 Jellicoe Lane, Te Puke" and, behind another comma, a country.
+_TOWN = re.compile(r"(?<=, )([^\W\d_a-z][\w'’-]+(?: [^\W\d_a-z][\w'’-]+){0,2})(?=,\s)")
 _CODE = re.compile(r"(?:\A|,?\s)(?:[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|\d{5}(?:-\d{4})?)(?!\w)")
 _HALF_CODE = 5  # characters: " 4RN", and what follows it
 

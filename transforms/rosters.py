@@ -25,16 +25,19 @@ _IN_BRACKETS = re.compile(rf"[ \t]*\([ \t]*(?:the )?({_JOB})[^()\n]{{0,60}}\)", 
 _IN_CELL_BEHIND = re.compile(rf"[ \t]*\|[ \t]*({_JOB})[^|\n]{{0,60}}(?=\||\n|\Z)", re.IGNORECASE)
 _BEHIND = re.compile(rf",\s({_JOB})[^,;.\n(]{{0,30}}(?=[;.\n(]|\Z)(?!\n(?:at|for|of) )", re.IGNORECASE)
 _IN_COLUMN_BEHIND = re.compile(rf"[ \t]{{2,}}(?:\d\d[ \t]{{2,}})?({_JOB})[^\n]{{0,60}}", re.IGNORECASE)
-#: "(Purchasing)", of those who are present.
+#: "(Purchasing)", of those who are present; "Raised by Ann Lee, Purchasing".
 _DEPARTMENT = re.compile(
-    r"[ \t]*\(((?:accounts|engineering|finance|hr|human resources|it|legal|logistics|marketing|operations|procurement"
-    r"|production|purchasing|quality|sales))\)",
+    r"(?:[ \t]*\(|,[ \t])((?:accounts|engineering|finance|hr|human resources|it|legal|logistics|marketing|operations"
+    r"|procurement|production|purchasing|quality|sales))(?:\)|(?=[ \t]*(?:\n|\Z)))",
     re.IGNORECASE,
 )
 _AFTER = (_IN_BRACKETS, _DEPARTMENT, _IN_CELL_BEHIND, _IN_COLUMN_BEHIND, _BEHIND)
 _LABEL = re.compile(rf"(?:\A|.*\n)[ \t*]*({_JOB})[^:\n]{{0,30}}:[ \t*]*\Z", re.IGNORECASE | re.DOTALL)
 _IN_CELL_BEFORE = re.compile(rf"(?:\A|.*\n|.*\|)[ \t]*({_JOB})[^|\n]*\|[ \t]*\Z", re.IGNORECASE | re.DOTALL)
 _LEADS = re.compile(LEADER, re.IGNORECASE)
+_ADDRESSED = re.compile(
+    r"\b(?:attention|attn|cc|dear|to)\b[:.]?[ \t]+(?:\w+\.? )?\Z", re.IGNORECASE
+)  # a guest, or whose letter it is
 _BEFORE = 80  # characters
 
 
@@ -48,7 +51,8 @@ def listed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
         return
     ends = [found.start() for found in re.finditer(r"\n", analysis.document.text)]
     line = {m: bisect_left(ends, analysis.mentions[m].start) for m in types}
-    taken = {line[m] for m, name in types.items() if schema.kinds[name] == "Organisation"}
+    organisations = (m for m, name in types.items() if schema.kinds[name] == "Organisation")
+    taken = {line[m] for m in organisations if analysis.mentions[m].text != analysis.mentions[own].text}
     for m, name in types.items():
         job = _job_of(analysis, m) if schema.kinds[name] == "Person" and line[m] not in taken else None
         if job is None:
@@ -62,6 +66,8 @@ def listed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
 def _job_of(analysis: Analysis, m: int) -> str | None:
     text, person = analysis.document.text, analysis.mentions[m]
     before = text[max(0, person.start - _BEFORE) : person.start]
+    if _ADDRESSED.search(before):
+        return None
     behind = (pattern.match(text, person.end) for pattern in _AFTER)
     found = (*behind, _IN_CELL_BEFORE.match(before), _LABEL.match(before))
     return next((job[1] for job in found if job), None)

@@ -40,24 +40,28 @@ _FOR = re.compile(
     r"(?:for|on behalf of|for and on behalf of) (?:the )?\Z",
     re.IGNORECASE | re.DOTALL,
 )
-_PERSON_OF_FOR = re.compile(r"\s*(?::\s*|\n\s*|,? by(?:[ \t]*:)?\s+)", re.IGNORECASE)
+_PERSON_OF_FOR = re.compile(r"\.?\s*(?::\s*|\n\s*|,? by(?:[ \t]*:)?\s+)", re.IGNORECASE)
 #: "Ann Lee, director" and, in the next line, another.
 _NEXT_PERSON = re.compile(r",[^\n,:]{2,60}\n[ \t]*")
 #: What is below a name that begins a line: a title, and then the organisation.
 _TITLE_BELOW = re.compile(
     rf",?[ \t]*\n[ \t>]*(?=[^\n]*(?:{JOBS}|chair|chief|owner|partner))[^\n\d.:;]{{2,60}}\n[ \t>]*", re.IGNORECASE
 )
+#: "Ann Lee, Partner" and, in the next line, of what.
+_TITLE_BEHIND = re.compile(rf",[ \t]+(?=[^\n]*(?:{JOBS}|owner|partner))[^\n\d.:;]{{2,60}}\n[ \t>]*", re.IGNORECASE)
 _ON_BEHALF = re.compile(r"(?:,[^\n.:]{1,60}?)?[,\s]\s*(?:for and )?on behalf of (?:the )?", re.IGNORECASE)
+_OF_WHOM = (_TITLE_BELOW, _TITLE_BEHIND, _ON_BEHALF)
 _LINE_BEGINS = re.compile(r"(?:\A|\n)[ \t>]*(?:(?:signed )?by:? )?\Z", re.IGNORECASE)
 #: Below a closing, a line says whatever it does of the one who signs.
+_CLOSINGS = "best|cheers|cordially|faithfully|greetings|regards|sincerely|thanks|truly|wishes|yours"
 _CLOSED = re.compile(
-    r"(?:\A|\n)[ \t>]*(?:\w+ ){0,3}"
-    r"(?:best|cheers|cordially|faithfully|greetings|regards|sincerely|thanks|truly|wishes|yours)(?: yours| / [^\n]{0,30})?[ \t,.!]*\n.*\Z",
+    rf"(?:\A|\n)[ \t>]*(?:\w+ ){{0,3}}(?:{_CLOSINGS})(?: yours| / [^\n]{{0,30}})?[ \t,.!]*\n.*\Z",
     re.IGNORECASE | re.DOTALL,
 )
 _ANYTHING_BELOW = re.compile(r",?[ \t]*\n(?:[ \t>]*[^\n\d.:;@]{2,60}\n){0,2}[ \t>]*")
 _TITLES = rf"(?:(?:{'|'.join(sorted(TITLES))})\.? )*"
-#: "Acme Ltd / Attn: Ms Ann Lee".
+#: "Acme Ltd / Attn: Ms Ann Lee", if nothing stands beside it.
+_TO = re.compile(r"(?:\A|\n)[ \t>*]*(?:to:?[ \t]+)?\Z", re.IGNORECASE)
 _ATTENTION = re.compile(
     rf"[.,]?\s*\n?[ \t>]*\(?(?:attention|attn|att|for the attention of)\b[.:]*[ \t]+{_TITLES}", re.IGNORECASE
 )
@@ -92,7 +96,7 @@ def signed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
         if pair == ("Organisation", "Person"):
             for_whom = _FOR.match(before) and _PERSON_OF_FOR.fullmatch(between)
             signs_for = one if for_whom else None
-            if for_whom or _BY.fullmatch(between) or _ATTENTION.fullmatch(between):
+            if for_whom or _BY.fullmatch(between) or (_ATTENTION.fullmatch(between) and _TO.search(before)):
                 yield from _working(analysis, other, one, schema)
         elif pair == ("Person", "Person") and signs_for is not None and _NEXT_PERSON.fullmatch(between):
             yield Relation(other, WORKS_FOR, signs_for, _SURE)
@@ -100,7 +104,7 @@ def signed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
             signs_for = None
             below = pair == ("Person", "Organisation") and _LINE_BEGINS.search(before)
             closed = below and _CLOSED.search(before) and _ANYTHING_BELOW.fullmatch(between)
-            if below and (closed or _TITLE_BELOW.fullmatch(between) or _ON_BEHALF.fullmatch(between)):
+            if closed or (below and any(pattern.fullmatch(between) for pattern in _OF_WHOM)):
                 yield Relation(one, WORKS_FOR, other, _SURE)
 
 
