@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 _BLANKS = re.compile(r"(?<=\S)(?:[ ]{3,}|\t+)(?=\S)")
 _PIPES = re.compile(r"[ \t]*\|[ \t]*")
 _COLUMNS = re.compile(r"\S {3,}\S|\S\t+\S|\|")
+_MOST = 30  # cells of a line; a hostile one has thousands
 _OUT = 2  # characters that what stands below may be out of its column
 
 
@@ -40,7 +42,7 @@ def rows(text: str) -> Iterator[Sequence[Cell]]:
     position = 0
     for line in text.split("\n"):
         piped = "|" in line
-        bounds = [found.span() for found in (_PIPES if piped else _BLANKS).finditer(line)]
+        bounds = [found.span() for found in islice((_PIPES if piped else _BLANKS).finditer(line), _MOST)]
         starts, ends = [0, *(end for _, end in bounds)], [*(start for start, _ in bounds), len(line)]
         cells = []
         for number, (start, end) in enumerate(zip(starts, ends, strict=True)):

@@ -42,6 +42,7 @@ _NO_PARTIES = frozenset({"parent", "target"})
 #: Where labels name the parties, too.
 _IS_CONTRACT = re.compile(r"\b(?:agreement|charter|contract|deed|lease)\b", re.IGNORECASE)
 _HEADING = 200  # characters
+_MOST = 12  # parties of one agreement
 #: Forms whose sender's own role goes without saying.
 _OF_ONE_SIDE = re.compile(
     r"\b(?:delivery note|invoice|order confirmation|PO (?:date|no|number)|purchase order)\b", re.IGNORECASE
@@ -88,7 +89,7 @@ def dealings(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> It
     silent = _NO_PARTIES | {"company"} if of_shares else _NO_PARTIES
     parties = [one.mention for one in taken if (one.is_party or is_contract) and one.role not in silent]
     parties += _numbered(analysis, types, schema)
-    for first, second in combinations(dict.fromkeys(parties), 2):
+    for first, second in combinations([*dict.fromkeys(parties)][:_MOST], 2):
         yield Relation(first, _CONTRACTED, second, _SURE)
 
 

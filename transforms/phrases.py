@@ -11,9 +11,10 @@ words, `*` another mention, `\\(` that sign itself. Case does not count; an arti
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 
 _TOKEN = re.compile(r"'s\b|\w+(?:[-&./]\w+)*|[^\w\s]")
 _PIECE = re.compile(r"\{\w*\}|\.\.\.|\\\S|" + _TOKEN.pattern)
@@ -31,6 +32,10 @@ _BEFORE = (
 _WORDS = r"(?:(?!(?:from|not|never|no|neither|nor) )\w[^ ]* ){0,5}"
 _SIGNS = {"...": _WORDS, "*": _OTHER, "(": "(?:", ")": ")", "[": "(?:", "]": ")?", "|": "|"}
 _OPENS = {"(": ")", "[": "]"}
+#: Words that most contexts hold.
+_FREQUENT = frozenset(
+    {",", "'s", "a", "and", "as", "at", "by", "for", "from", "has", "in", "is", "of", "on", "to", "with"}
+)
 
 
 class PhraseError(ValueError):
@@ -39,26 +44,43 @@ class PhraseError(ValueError):
 
 @dataclass(frozen=True)
 class Wording:
-    """All phrases of a relation that name its head first, or all that name its tail first."""
+    """A phrase that is compiled: the relation that it tells, whether its head comes first, and what it looks like.
+
+    Attributes:
+        needs: words without which the pattern is not worth a try, one of each set.
+    """
 
     relation: str
     head_first: bool
     pattern: re.Pattern[str]
-
-    def fits(self, context: str) -> bool:
-        """Whether two mentions stand in one of the phrases; see `context`."""
-        return self.pattern.match(context) is not None
+    needs: tuple[frozenset[str], ...]
 
 
-def wordings(relation: str, phrases: Sequence[str]) -> list[Wording]:
-    """Compile the phrases of a relation.
+class Wordings:
+    """Phrases that may stand between two mentions, by a word that each needs: most contexts hold none of them."""
 
-    Raises:
-        PhraseError: see `check_phrase`.
-    """
-    compiled = [_compile(phrase) for phrase in phrases]
-    groups = ((first, [pattern for order, pattern in compiled if order == first]) for first in (True, False))
-    return [Wording(relation, first, re.compile("|".join(patterns))) for first, patterns in groups if patterns]
+    def __init__(self, wordings: Iterable[Wording]) -> None:
+        """Keep them in their order."""
+        self._by_word: dict[str, list[tuple[int, Wording]]] = {}
+        self._others: list[tuple[int, Wording]] = []
+        for place, wording in enumerate(wordings):
+            if not wording.needs:
+                self._others.append((place, wording))
+            for word in min(wording.needs, key=lambda need: (len(need & _FREQUENT), len(need)), default=()):
+                self._by_word.setdefault(word, []).append((place, wording))
+
+    def __bool__(self) -> bool:
+        return bool(self._by_word or self._others)
+
+    def fitting(self, context: str) -> Iterator[Wording]:
+        """Those in which two mentions stand whose surroundings these are; see `context`."""
+        words = set(context.split())
+        found = dict(self._others)
+        for word in words & self._by_word.keys():
+            found.update(self._by_word[word])
+        for _, wording in sorted(found.items(), key=itemgetter(0)):
+            if not any(need.isdisjoint(words) for need in wording.needs) and wording.pattern.match(context):
+                yield wording
 
 
 def expand(phrase: str, words: Mapping[str, str]) -> str:
@@ -66,15 +88,6 @@ def expand(phrase: str, words: Mapping[str, str]) -> str:
     for name, alternatives in words.items():
         phrase = phrase.replace(f"{{{name}}}", f"({alternatives})")
     return phrase
-
-
-def check_phrase(phrase: str) -> None:
-    """See that a phrase can be read.
-
-    Raises:
-        PhraseError: it does not name both mentions once, tells nothing else, or a bracket is not closed.
-    """
-    _compile(phrase)
 
 
 def context(before: str, between: Sequence[str], after: str) -> str:
@@ -91,8 +104,12 @@ def tokens(text: str) -> str:
     return "".join(f"{token} " for token in _TOKEN.findall(text.lower().replace("’", "'")))
 
 
-def _compile(phrase: str) -> tuple[bool, str]:
-    """Whether the head comes first, and the pattern over `context`."""
+def compiled(relation: str, phrase: str) -> Wording:
+    """A phrase of a relation, to be looked for.
+
+    Raises:
+        PhraseError: it does not name both mentions once, tells nothing else, or a bracket is not closed.
+    """
     pieces = _PIECE.findall(phrase.replace("’", "'"))
     mentions = [piece for piece in pieces if piece.startswith("{") and piece.endswith("}")]
     if sorted(mentions) != ["{head}", "{tail}"]:
@@ -103,7 +120,8 @@ def _compile(phrase: str) -> tuple[bool, str]:
     first, second = map(pieces.index, mentions)
     before, between, after = map(_pattern, (pieces[:first], pieces[first + 1 : second], pieces[second + 1 :]))
     front = rf".*{_FRONT}(?:.* )?{before}{_BEFORE}$" if before else ""
-    return mentions[0] == "{head}", between + _BEFORE + _SECOND + after + front
+    pattern = re.compile(between + _BEFORE + _SECOND + after + front)
+    return Wording(relation, mentions[0] == "{head}", pattern, tuple(_needs(pieces)))
 
 
 def _check_brackets(pieces: Sequence[str]) -> None:
@@ -119,6 +137,44 @@ def _check_brackets(pieces: Sequence[str]) -> None:
             raise PhraseError(f"{piece} stands in brackets; both mentions are always there")
     if awaited:
         raise PhraseError(f"a bracket is not closed; add {awaited[-1]!r}")
+
+
+def _needs(pieces: Sequence[str]) -> Iterator[frozenset[str]]:
+    """Sets of words of which a context holds one each if these pieces fit."""
+    place = 0
+    while place < len(pieces):
+        piece = pieces[place]
+        if piece in _OPENS:
+            end = _closing(pieces, place)
+            # What every alternative needs first: one of these words.
+            firsts = [next(_needs(one), None) for one in _alternatives(pieces[place + 1 : end])] if piece == "(" else []
+            if firsts and None not in firsts:
+                yield frozenset().union(*(words for words in firsts if words))
+            place = end
+        elif piece not in ("...", "*", "{head}", "{tail}"):
+            yield frozenset({piece.removeprefix("\\").lower()})
+        place += 1
+
+
+def _closing(pieces: Sequence[str], place: int) -> int:
+    """Where the bracket ends that opens at `place`."""
+    depth = 0
+    for end in range(place, len(pieces)):
+        depth += (pieces[end] in _OPENS) - (pieces[end] in _OPENS.values())
+        if depth == 0:
+            return end
+    raise ValueError(pieces)  # brackets are checked before
+
+
+def _alternatives(pieces: Sequence[str]) -> Iterator[Sequence[str]]:
+    """What "|" parts outside of inner brackets."""
+    begin, depth = 0, 0
+    for place, piece in enumerate(pieces):
+        depth += (piece in _OPENS) - (piece in _OPENS.values())
+        if piece == "|" and depth == 0:
+            yield pieces[begin:place]
+            begin = place + 1
+    yield pieces[begin:]
 
 
 def _pattern(pieces: Sequence[str]) -> str:

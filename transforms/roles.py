@@ -27,17 +27,18 @@ ROLES = frozenset(
     | {"licensor", "manufacturer", "owner", "parent", "principal", "provider", "publisher", "purchaser"}
     | {"reseller", "seller", "service provider", "subcontractor", "supplier", "target", "tenant", "vendor"}
 )
-_ROLES = rf"(?:{'|'.join(sorted(ROLES, key=len, reverse=True))})s?"
+#: A pattern of one of them, or of several who share it.
+ROLE = rf"(?:{'|'.join(sorted(ROLES, key=len, reverse=True))})s?"
 _DEFINED = re.compile(
-    rf"\((?:each an? |the )?(?:[^()\"“”]{{0,30}}\bthe )?\s*[\"“]\**(?:the )?({_ROLES})\**[\"”][^()]{{0,60}}\)",
+    rf"\((?:each an? |the )?(?:[^()\"“”]{{0,30}}\bthe )?\s*[\"“]\**(?:the )?({ROLE})\**[\"”][^()]{{0,60}}\)",
     re.IGNORECASE,
 )
 _REACH = 300  # characters from the name to the definition
 _DESCRIBED = re.compile(
     r"[.,]*\s\(?(?:an?|established|having|incorporated|organi[sz]ed|registered|whose|with (?:an?|its|registered))\s"
 )
-_MEANS = re.compile(rf"[\"“](?:the )?({_ROLES})[\"”]\s(?:means|shall mean|is)\s(?:the )?", re.IGNORECASE)
-_AS = re.compile(rf",?\s\(?(?:as|AS)\s(?:the )?((?i:{_ROLES}))\b(?=\)?\s*(?:[,.;\n]|and\b|\Z))")
+_MEANS = re.compile(rf"[\"“](?:the )?({ROLE})[\"”]\s(?:means|shall mean|is)\s(?:the )?", re.IGNORECASE)
+_AS = re.compile(rf",?\s\(?(?:as|AS)\s(?:the )?((?i:{ROLE}))\b(?=\)?\s*(?:[,.;\n]|and\b|\Z))")
 #: Labels that say what a role would.
 _CALLED = {
     **dict.fromkeys(("bill to", "billed to", "invoice to", "invoiced to", "ordered by", "sold to"), "customer"),
@@ -47,7 +48,7 @@ _CALLED = {
 #: At the beginning of a line or of a column, which a colon or another column follows.
 _LABEL = re.compile(
     r"(?:^ ?|[\t|] ?|  )(?! )(?:\d{1,2}[.)] {1,3})?[*#>]{0,3} ?"
-    rf"(?P<cell>(?:the |to )?\(?(?P<label>{'|'.join(_CALLED)}|{_ROLES})(?!\w)\)?)"
+    rf"(?P<cell>(?:the |to )?\(?(?P<label>{'|'.join(_CALLED)}|{ROLE})(?!\w)\)?)"
     r"[ \t*]{0,60}(?:[:|]|$|(?=  |\t))[ \t*|]{0,100}",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -26,13 +26,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from transforms.phrases import PhraseError, Wording, check_phrase, expand, wordings
+from transforms.phrases import PhraseError, Wording, Wordings, compiled, expand
 from transforms.user_files import YamlError, cut, read_yaml, unknown_field
 
 DEFAULT_SCHEMA = Path(__file__).parent / "schemas" / "enterprise.yaml"
@@ -47,6 +47,9 @@ _EVENT = (*_ENTITY, "roles")
 _SUBTYPE = ("description", "subtypes")
 _ROLE = ("description", "tail", "phrases", "implies")
 _RELATION = ("head", "symmetric", *_ROLE)
+
+
+_NO_WORDINGS = Wordings(())
 
 
 class SchemaError(ValueError):
@@ -136,18 +139,19 @@ class Schema:
         """Whether any relation is told by phrases."""
         return any(found.phrases for found in self.relations.values())
 
-    def between(self, first: str, second: str) -> Sequence[Wording]:
+    def between(self, first: str, second: str) -> Wordings:
         """The phrases that may tell a relation between mentions of these types, in the order of the text."""
-        return self._wordings.get((first, second), ())
+        return self._wordings.get((first, second), _NO_WORDINGS)
 
     @cached_property
-    def _wordings(self) -> dict[tuple[str, str], list[Wording]]:
+    def _wordings(self) -> dict[tuple[str, str], Wordings]:
         by_types: dict[tuple[str, str], list[Wording]] = {}
         for found in self.relations.values():
-            for wording in wordings(found.name, found.phrases):
+            for phrase in found.phrases:
+                wording = compiled(found.name, phrase)
                 for pair in product(found.head, found.tail):
                     by_types.setdefault(pair if wording.head_first else pair[::-1], []).append(wording)
-        return by_types
+        return {pair: Wordings(wordings) for pair, wordings in by_types.items()}
 
     @cached_property
     def joined(self) -> frozenset[tuple[str, str]]:
@@ -377,7 +381,7 @@ def _phrases(given: object, place: str, words: Mapping[str, str]) -> Iterator[st
     for text in given:
         phrase = expand(str(text), words)
         try:
-            check_phrase(phrase)
+            compiled("", phrase)
         except PhraseError as error:
             raise SchemaError(f"{place}.phrases: {cut(str(text))!r}: {error}") from error
         yield phrase

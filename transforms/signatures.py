@@ -12,13 +12,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from transforms.cells import Cell, has_columns, rows
 from transforms.names import TITLES
 from transforms.patterns import JOBS, LEADER
 from transforms.records import Analysis, Relation
-from transforms.roles import roles
+from transforms.roles import ROLE, roles
 from transforms.schema import Schema
 
 #: The open sets hold three such signatures, all in credit agreements, and all three hold.
@@ -71,11 +71,12 @@ _NAMES = re.compile(
     rf"\**(?:(?P<to>(?:attention|attn|for the attention of)\b)|(?:by|name|signed))?[.: _]*{_TITLES}", re.IGNORECASE
 )
 _LINES = 8  # from the organisation to the name
-_FOR_ROLE = (
+#: "For the Owners", "To the Buyer:", "Notices to the Buyer are for the attention of", and then a name.
+_FOR_ROLE = re.compile(
     r"(?:(?:\A|[\n|]|  )[ \t>*]*(?:(?:accepted|agreed|notices?|signed) )?(?:for|to)(?: and on behalf of)? (?:the )?"
-    r"({roles})\b[ \t:,]*\s?(?:by:? )?"
-    r"|\b(?:for|to) (?:the )?({roles})\b[^.\n]{{0,60}}\battention(?: of)?:? )"
-    r"{titles}\Z"
+    rf"({ROLE})\b[ \t:,]*\s?(?:by:? )?|\b(?:for|to) (?:the )?({ROLE})\b[^.\n]{{0,60}}\battention(?: of)?:? )"
+    rf"{_TITLES}\Z",
+    re.IGNORECASE,
 )
 
 
@@ -128,8 +129,8 @@ def _in_columns(analysis: Analysis, kinds: Mapping[int, str], schema: Schema) ->
                 if signs or not before.strip(" *"):
                     above.append((number, cell, m, signs))
             elif kinds[m] == "Person" and (who := _NAMES.fullmatch(before)):
-                over = (row for row in reversed(above) if number - row[0] <= _LINES and row[1].is_above(cell))
-                found = next(over, None)
+                near = takewhile(lambda row: number - row[0] <= _LINES, reversed(above))
+                found = next((row for row in near if row[1].is_above(cell)), None)
                 if found and len(lines[found[0]]) > 1 and (found[3] or who["to"]):
                     yield from _working(analysis, m, found[2], schema)
         if cells:  # "For and on behalf of", in the line above the names
@@ -144,15 +145,14 @@ def _working(analysis: Analysis, person: int, organisation: int, schema: Schema)
 
 def _for_roles(analysis: Analysis, kinds: Mapping[int, str], schema: Schema) -> Iterator[Relation]:
     """Who signs for a party by its role, or takes its letters: "For the Owners   Ann Lee", "To the Buyer: Ann Lee"."""
+    text = analysis.document.text
     taken = {t.written.casefold(): t.mention for t in roles(analysis, schema.kinds).values()}
-    taken = {role: m for role, m in taken.items() if kinds.get(m) == "Organisation"}
-    if not taken:
-        return
-    pattern = re.compile(_FOR_ROLE.format(roles="|".join(taken), titles=_TITLES), re.IGNORECASE)
-    for m, kind in kinds.items():
+    for m, kind in kinds.items() if taken else ():
         start = analysis.mentions[m].start
-        if kind == "Person" and (found := pattern.search(analysis.document.text, max(0, start - _APART), start)):
-            yield from _working(analysis, m, taken[(found[1] or found[2]).casefold()], schema)
+        found = _FOR_ROLE.search(text, max(0, start - _APART), start) if kind == "Person" else None
+        party = taken.get((found[1] or found[2]).casefold()) if found else None
+        if party is not None and kinds.get(party) == "Organisation":
+            yield from _working(analysis, m, party, schema)
 
 
 def _between(analysis: Analysis, one: int, other: int) -> str:

@@ -57,10 +57,9 @@ def tell(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> list[R
             first, second = between[0][0], between[-1][0]
             wordings = schema.between(types[first], types[second])
             around = _around(analysis.document.text, between, begin, stop) if wordings else ""
-            for wording in wordings:
-                if wording.fits(around):
-                    head, tail = (first, second) if wording.head_first else (second, first)
-                    found.append(Relation(head, wording.relation, tail, _SURE))
+            for wording in wordings.fitting(around):
+                head, tail = (first, second) if wording.head_first else (second, first)
+                found.append(Relation(head, wording.relation, tail, _SURE))
     return found
 
 
