@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator, Mapping
-from itertools import pairwise, takewhile
+from itertools import pairwise
+from typing import NamedTuple
 
 from transforms.cells import Cell, has_columns, rows
 from transforms.names import TITLES
@@ -109,31 +111,40 @@ def signed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
                 yield Relation(one, WORKS_FOR, other, _SURE)
 
 
+class _Head(NamedTuple):
+    """An organisation (a mention, by index) in a column, and whether somebody signs for it there."""
+
+    cell: Cell
+    organisation: int
+    signs: bool
+
+
 def _in_columns(analysis: Analysis, kinds: Mapping[int, str], schema: Schema) -> Iterator[Relation]:
     """Who signs, or takes letters, in the column of an organisation that stands above him, beside another column."""
     text = analysis.document.text
     if not has_columns(text):
         return
     named = sorted((analysis.mentions[m].start, m) for m, kind in kinds.items() if kind in ("Person", "Organisation"))
-    above: list[tuple[int, Cell, int, bool]] = []  # line, cell, organisation, whether somebody signs for it
-    lines, signing = [*rows(text)], False
-    for number, cells in enumerate(lines):
+    above: deque[list[_Head]] = deque(maxlen=_LINES)
+    signing = False  # "For and on behalf of", in the line above the names
+    for cells in rows(text):
+        heads = []
         for cell in cells:
             inside = named[bisect_left(named, (cell.start,)) : bisect_left(named, (cell.end,))]
             if len(inside) != 1:
                 continue
             start, m = inside[0]
-            before = text[cell.start : start]
-            if kinds[m] == "Organisation" and not text[analysis.mentions[m].end : cell.end].strip(" .*:"):
+            before, behind = text[cell.start : start], text[analysis.mentions[m].end : cell.end]
+            if kinds[m] == "Organisation":
                 signs = signing or _SIGNS_FOR.fullmatch(before) is not None
-                if signs or not before.strip(" *"):
-                    above.append((number, cell, m, signs))
-            elif kinds[m] == "Person" and (who := _NAMES.fullmatch(before)):
-                near = takewhile(lambda row: number - row[0] <= _LINES, reversed(above))
-                found = next((row for row in near if row[1].is_above(cell)), None)
-                if found and len(lines[found[0]]) > 1 and (found[3] or who["to"]):
-                    yield from _working(analysis, m, found[2], schema)
-        if cells:  # "For and on behalf of", in the line above the names
+                if len(cells) > 1 and not behind.strip(" .*:") and (signs or not before.strip(" *")):
+                    heads.append(_Head(cell, m, signs))
+            elif who := _NAMES.fullmatch(before):
+                head = next((head for line in reversed(above) for head in line if head.cell.is_above(cell)), None)
+                if head and (head.signs or who["to"]):
+                    yield from _working(analysis, m, head.organisation, schema)
+        above.append(heads)
+        if cells:
             signing = all(_SIGNS_FOR.fullmatch(text[cell.start : cell.end] + " ") for cell in cells)
 
 
