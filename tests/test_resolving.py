@@ -241,7 +241,7 @@ def test_what_a_subject_names_is_kept_beside_its_message(schema: Schema) -> None
 
 
 def test_statements_follow_the_schema_and_keep_the_surest_evidence(schema: Schema) -> None:
-    text = "Ann Lee likes Acme in Rome."
+    text = "Ann Lee likes Acme and Rome."
     names = [("Ann Lee", "Person"), ("Acme", "Organisation"), ("Rome", "Location")]
     relations = (
         Relation(0, "EMPLOYER", 1, 0.6),
@@ -281,4 +281,18 @@ def test_the_country_right_behind_a_place_is_its_only_one(schema: Schema) -> Non
     assert {(named[s.head], s.relation, named[s.tail]) for s in state(resolved, schema).statements} == {
         ("Durrës", "COUNTRY", "Albania"),
         ("Bari", "COUNTRY", "Sweden"),
+    }
+
+
+def test_a_street_lies_where_its_address_says_and_nowhere_else(schema: Schema) -> None:
+    text = "Acme, 4 Bryce Terrace, Hull, sells in Kent. It left 9 Mill Road for Hull."
+    names = [("Acme", "Organisation"), ("4 Bryce Terrace", "Location"), ("Hull", "Location"), ("Kent", "Location")]
+    names += [("9 Mill Road", "Location"), ("Hull", "Location")]
+    relations = tuple(Relation(head, "LOCATED_IN", tail, 0.8) for head, tail in ((1, 3), (4, 3), (0, 3)))
+    found = state(resolve(analysis(text, names, relations)), schema)
+    entities = {entity.id: entity.name for entity in found.resolved.entities}
+    assert {(entities[s.head], entities[s.tail]) for s in found.statements} == {
+        *(("Acme", "Hull"), ("Acme", "Kent")),
+        ("4 Bryce Terrace", "Hull"),
+        ("9 Mill Road", "Kent"),  # no address says where this one lies
     }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 
 from transforms.addresses import addressed
+from transforms.countries import is_country
 from transforms.dealings import dealings
+from transforms.patterns import is_numbered_street
 from transforms.records import Analysis, Entity, Evidence, Relation, Resolved, Statement, Structured
 from transforms.rosters import listed
 from transforms.schema import Schema
@@ -20,7 +21,7 @@ from transforms.telling import tell
 LONGEST = 2_000
 #: Of these, a date or a place that is mentioned once tells one thing.
 _OF_ONE = frozenset({"BORN_IN", "BORN_ON", "DIED_ON", "DISSOLVED_ON", "FOUNDED_ON", "HEADQUARTERS"})
-_COUNTRY, _COMMA = "COUNTRY", re.compile(r",\s{1,9}")
+_COUNTRY = "COUNTRY"
 
 
 def state(resolved: Resolved, schema: Schema) -> Structured:
@@ -31,7 +32,8 @@ def state(resolved: Resolved, schema: Schema) -> Structured:
     over `LONGEST`. Of several relations that give the same evidence, the surest is kept; a passage that holds a shorter
     one for the same statement is dropped. So is a relation whose entities' types the schema does not join (resolving or
     linking may have changed a type), one that another of the same entities implies, another country than the one that
-    stands right behind a place ("Köln, Germany"), and one of whose tail a phrase tells that it is another's.
+    stands right behind a place ("Köln, Germany"), where else a street lies than an address says, and one of whose tail
+    a phrase tells that it is another's.
     """
     analysis = resolved.analysis
     owner = {mention: entity for entity in resolved.entities for mention in entity.mentions}
@@ -58,25 +60,47 @@ def _holding(
 ) -> Iterator[tuple[Relation, Entity, Entity]]:
     """Relations of the model and of the rules, with the entities that they join, of which nothing says otherwise."""
     types = {mention: entity.type for mention, entity in owner.items()}
-    elsewhere = set(_in_another_country(analysis, owner))
-    lying = {_COUNTRY, *(schema.relations[_COUNTRY].implies if _COUNTRY in schema.relations else ())}
     told = tell(analysis, types, schema)
-    others = (rule(analysis, types, schema) for rule in (addressed, signed, listed, dealings))
-    for relation in (*_unless_told(analysis.relations, told, owner), *told, *chain.from_iterable(others)):
+    at = [*addressed(analysis, types, schema)]
+    others = chain.from_iterable(rule(analysis, types, schema) for rule in (signed, listed, dealings))
+    found = _unless_told(_unless_addressed(analysis, at, owner, schema), told, owner)
+    for relation in (*found, *told, *at, *others):
         head, tail = owner.get(relation.head), owner.get(relation.tail)
         if head is None or tail is None or head.id == tail.id:
             continue
         if not schema.allows(relation.name, head.type, tail.type):
             continue
-        if relation.name not in lying or (head.id, tail.id) not in elsewhere:
-            if _ends(schema, relation.name, head.id, tail.id) != (head.id, tail.id):
-                relation, head, tail = replace(relation, head=relation.tail, tail=relation.head), tail, head
-            yield relation, head, tail
+        if _ends(schema, relation.name, head.id, tail.id) != (head.id, tail.id):
+            relation, head, tail = replace(relation, head=relation.tail, tail=relation.head), tail, head
+        yield relation, head, tail
 
 
 def _ends(schema: Schema, relation: str, head: str, tail: str) -> tuple[str, str]:
     """Head and tail as they are stated: by their ids' order, if the relation holds both ways."""
     return (tail, head) if schema.relations[relation].symmetric and tail < head else (head, tail)
+
+
+def _unless_addressed(
+    analysis: Analysis, told: Iterable[Relation], owner: Mapping[int, Entity], schema: Schema
+) -> Iterator[Relation]:
+    """The model's, but that a street lies elsewhere than an address tells, or a town ("Köln, Germany") in any other
+    country than stands right behind it.
+    """
+    lying = {_COUNTRY, *(schema.relations[_COUNTRY].implies if _COUNTRY in schema.relations else ())}
+    streets, countries = set[str](), dict[str, str]()
+    for relation in told:
+        head, tail = owner[relation.head].id, owner[relation.tail].id
+        if is_numbered_street(analysis.mentions[relation.head].text):
+            streets.add(head)
+        elif relation.name == _COUNTRY:
+            countries[head] = tail
+    for relation in analysis.relations:
+        if relation.name in lying and {relation.head, relation.tail} <= owner.keys():
+            head, tail = owner[relation.head].id, owner[relation.tail].id
+            abroad = countries.get(head, tail) != tail and is_country(analysis.mentions[relation.tail].text)
+            if head in streets or abroad:
+                continue
+        yield relation
 
 
 def _unless_told(
@@ -88,20 +112,6 @@ def _unless_told(
         head = heads.get((relation.name, relation.tail), relation.head)
         if owner.get(head) == owner.get(relation.head):
             yield relation
-
-
-def _in_another_country(analysis: Analysis, owner: Mapping[int, Entity]) -> Iterator[tuple[str, str]]:
-    """Entities of places, each with one of a country that is not the one right behind it in the text."""
-    found = [(r, owner[r.head], owner[r.tail]) for r in analysis.relations if {r.head, r.tail} <= owner.keys()]
-    found = [row for row in found if row[0].name == _COUNTRY and row[1].type == row[2].type]
-    behind = {
-        head.id: tail.id
-        for relation, head, tail in found
-        if _COMMA.fullmatch(
-            analysis.document.text, analysis.mentions[relation.head].end, analysis.mentions[relation.tail].start
-        )
-    }
-    yield from ((head.id, tail.id) for _, head, tail in found if behind.get(head.id, tail.id) != tail.id)
 
 
 def _implied(statements: Iterable[Statement], schema: Schema) -> set[str]:
