@@ -46,8 +46,6 @@ ACME, BRAVO, CARGO = "<Organisation:Acme Ltd>", "<Organisation:Bravo AS>", "<Org
         (f"INVOICE 4\n\n{ACME}\n\nDate: 5/5     Bill to:\nPage 1        {BRAVO}\n", "Acme Ltd SUPPLIES Bravo AS"),
         (f"PURCHASE ORDER\n{BRAVO}\nVendor: {ACME}", "Acme Ltd SUPPLIES Bravo AS"),
         (f"{BRAVO}\nPO number 4\n\nTO (VENDOR)    SHIP TO\n{ACME}       Dock 2", "Acme Ltd SUPPLIES Bravo AS"),
-        (f"{BRAVO}\n\n| Supplier | What |\n|---|---|\n| {ACME} | pumps |", "Acme Ltd SUPPLIES Bravo AS"),
-        (f"{ACME}\n\nNo.     Customers      Since\n1       {BRAVO}       2019", "Acme Ltd SUPPLIES Bravo AS"),
         (f"{BRAVO}\nWith us were men of {ACME}, the auditors.", "Bravo AS ADVISED_BY Acme Ltd"),
         (f"{BRAVO}\nAuditor | {ACME}", "Bravo AS ADVISED_BY Acme Ltd"),
         (f"CHARTER\nOwners    {ACME}\nGuarantor    {BRAVO}", "Acme Ltd and Bravo AS CONTRACTED_WITH"),
@@ -71,9 +69,6 @@ def test_the_takers_of_two_roles_have_to_do_with_each_other(marked: str, fact: s
         f"{ACME}\nReport\nCustomer: {BRAVO}",  # no invoice
         f"INVOICE\nPaid to {ACME}\nBill to: {BRAVO}",  # nor is it of whom it names first, in a line's middle
         f"Buyer: <Person:Ann Lee>\nSupplier: {ACME}",  # who buys for somebody
-        f"{BRAVO}\n\n| Supplier | What |\n|---|---|\n| steel | {ACME} |",
-        f"{BRAVO}\n\n| Supplier | What |\nWe met others.\n| {ACME} | pumps |",
-        f"| Supplier | What |\n|---|---|\n| {ACME} | pumps |",  # whose?
         f"PARTIES\nThose of {ACME}\n(1) {BRAVO}",
     ],
 )

@@ -82,8 +82,9 @@ def _is_part_of(analysis: Analysis, one: int, other: int, is_organisation: bool)
         return False
     if not has_legal_form(name):
         return _between(analysis, one, other, _BEFORE_TOWN)
-    before = analysis.document.text[: analysis.mentions[one].start].rpartition("\n")[2]
-    alone = not before.strip(" \t*>")  # as in a signature; a headline that ends in it has another town below
+    text, start = analysis.document.text, analysis.mentions[one].start
+    # As in a signature; a headline that ends in it has another town below.
+    alone = not text[text.rfind("\n", 0, start) + 1 : start].strip(" \t*>")
     return _between(analysis, one, other, _BEFORE_TOWN_BELOW if alone else _BEFORE_TOWN_OF_FORM)
 
 

@@ -1,4 +1,7 @@
-"""Cells: the columns of a text's lines, set with blanks, tabs or "|". Called by `signatures` and `dealings`."""
+"""Cells: the columns of a text's lines, set with blanks, tabs or "|".
+
+Called by `signatures` and `dealings`; `segmenting` cuts sentences at the same gaps.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-_BLANKS = re.compile(r"(?<=\S)(?:[ ]{3,}|\t+)(?=\S)")
+#: What parts columns that are set with blanks.
+GAP = re.compile(r"(?<=\S)(?:[ \t]{3,}|\t+)(?=\S)")
 _PIPES = re.compile(r"[ \t]*\|[ \t]*")
-_COLUMNS = re.compile(r"\S {3,}\S|\S\t+\S|\|")
 _MOST = 30  # cells of a line; a hostile one has thousands
 _OUT = 2  # characters that what stands below may be out of its column
 
@@ -34,7 +37,7 @@ class Cell(NamedTuple):
 
 def has_columns(text: str) -> bool:
     """Whether any line has."""
-    return _COLUMNS.search(text) is not None
+    return "|" in text or GAP.search(text) is not None
 
 
 def rows(text: str) -> Iterator[Sequence[Cell]]:
@@ -42,7 +45,7 @@ def rows(text: str) -> Iterator[Sequence[Cell]]:
     position = 0
     for line in text.split("\n"):
         piped = "|" in line
-        bounds = [found.span() for found in islice((_PIPES if piped else _BLANKS).finditer(line), _MOST)]
+        bounds = [found.span() for found in islice((_PIPES if piped else GAP).finditer(line), _MOST)]
         starts, ends = [0, *(end for _, end in bounds)], [*(start for start, _ in bounds), len(line)]
         cells = []
         for number, (start, end) in enumerate(zip(starts, ends, strict=True)):

@@ -51,23 +51,8 @@ def _undotted(term: str) -> str:
 
 #: Forms that are no other word, in whatever letters; of the others, "As", "Spa" or "SPA" among capitals may be one.
 _SURE = frozenset(
-    {
-        "corp",
-        "corporation",
-        "gmbh",
-        "inc",
-        "incorporated",
-        "kft",
-        "lda",
-        "limited",
-        "llc",
-        "llp",
-        "ltd",
-        "ltda",
-        "oy",
-        "oyj",
-    }
-    | {"plc", "tbk", "zrt"}
+    {"corp", "corporation", "gmbh", "inc", "incorporated", "kft", "lda", "limited", "llc", "llp", "ltd", "ltda", "oy"}
+    | {"oyj", "plc", "tbk", "zrt"}
 )
 _CAPITAL_BEHIND = re.compile(r"[ \t]+[A-Z]")  # "Corporation Tax"
 _WORD = re.compile(r"[^\s,;:()\"“”]+")

@@ -9,15 +9,13 @@ Called by `stating`, as `telling` is: that two are parties of one text no senten
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
 
-from transforms.cells import has_columns, rows
 from transforms.records import Analysis, Relation
 from transforms.roles import Taken, roles
 from transforms.schema import Schema
-from transforms.standins import principal
+from transforms.standins import principal, subject
 
 _SURE, _LIKELY = 0.9, 0.7
 #: What parties are to each other if nothing else, and what an adviser and his client are.
@@ -64,8 +62,6 @@ _WORDS_FROM_WHOM = (
 _FROM_WHOM = tuple((name, re.compile(rf"\b{words} (?:the |a contractor, )?\Z")) for name, words in _WORDS_FROM_WHOM)
 _OF_ANOTHER = re.compile(r"(?:He|It|She|The (?:former|latter)|They|Which)\b")
 _CLAUSE = 120  # characters before the name
-#: The heads of columns that list whom an organisation deals with.
-_LISTS = re.compile(r"\**(?:(?P<buys>buyer|client|customer)|contractor|supplier|vendor)s?\**", re.IGNORECASE)
 #: "BETWEEN" or "Parties" and, below, each party behind its number.
 _BETWEEN_WHOM = re.compile(
     r"^[ \t*#]*(?:[\w ,]{0,60} )?(?:between|parties)[ \t*]*:?[ \t*]*\n", re.IGNORECASE | re.MULTILINE
@@ -83,7 +79,6 @@ def dealings(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> It
     of_shares = bool(_OF_SHARES.search(analysis.document.text))
     yield from _by_roles(analysis, types, schema, taken, of_shares)
     yield from _advising(analysis, types, schema, taken)
-    yield from _in_tables(analysis, types, schema)
     yield from _of_own(analysis, types, schema)
     is_contract = bool(_IS_CONTRACT.search(analysis.document.text, 0, _HEADING))
     silent = _NO_PARTIES | {"company"} if of_shares else _NO_PARTIES
@@ -133,7 +128,7 @@ def _advising(
     advisers = [one.mention for one in taken if one.role in _ADVISERS and not one.is_party]
     named = (m for m, name in types.items() if schema.kinds[name] == "Organisation")
     advisers += [m for m in named if _IS_ADVISER.match(text, analysis.mentions[m].end)]
-    own = _subject(analysis, types, schema) if advisers else None
+    own = subject(analysis, types, schema) if advisers else None
     if own is not None:
         yield from (Relation(own, _ADVISED, adviser, _SURE) for adviser in advisers)
 
@@ -155,34 +150,9 @@ def _of_own(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Ite
         begin, start = analysis.sentences[sentence][0], analysis.mentions[m].start
         before = text[max(begin, start - _CLAUSE) : start] if not _OF_ANOTHER.match(text, begin) else ""
         found += [(m, name) for name, pattern in _FROM_WHOM if pattern.search(before)]
-    own = _subject(analysis, types, schema) if found else None
+    own = subject(analysis, types, schema) if found else None
     if own is not None:
         yield from (Relation(*((own, name, m) if name == _ADVISED else (m, name, own)), _LIKELY) for m, name in found)
-
-
-def _subject(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> int | None:
-    """The organisation whose affairs a document tells of: the Company, of which an auditor's letter speaks too."""
-    company = roles(analysis, schema.kinds).get("Company")
-    return company.mention if company and company.mention in types else principal(analysis, types, schema)
-
-
-def _in_tables(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[Relation]:
-    """Whom an organisation's document lists in the column "Supplier" or "Customer" of a table."""
-    text = analysis.document.text
-    own = _subject(analysis, types, schema) if has_columns(text) else None
-    if own is None:
-        return
-    named = sorted((analysis.mentions[m].start, m) for m, name in types.items() if schema.kinds[name] == "Organisation")
-    head, buys = None, False
-    for cells in rows(text):
-        titles = [(cell, found) for cell in cells if (found := _LISTS.fullmatch(text, cell.start, cell.end))]
-        if len(cells) == 1 or titles:
-            head, buys = (titles[0][0], bool(titles[0][1]["buys"])) if len(cells) > 1 else (None, False)
-            continue
-        for cell in (cell for cell in cells if head and head.is_above(cell)):
-            others = named[bisect_left(named, (cell.start,)) : bisect_left(named, (cell.end,))]
-            for _, other in others[:1]:
-                yield Relation(own, "SUPPLIES", other, _SURE) if buys else Relation(other, "SUPPLIES", own, _SURE)
 
 
 def _numbered(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[int]:

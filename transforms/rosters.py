@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from transforms.cells import has_columns
 from transforms.patterns import JOBS, LEADER, WHICH
 from transforms.records import Analysis, Relation
 from transforms.schema import Schema
@@ -32,12 +33,25 @@ _DEPARTMENT = re.compile(
     re.IGNORECASE,
 )
 _AFTER = (_IN_BRACKETS, _DEPARTMENT, _IN_CELL_BEHIND, _IN_COLUMN_BEHIND, _BEHIND)
+#: "the terminal manager, Rajesh Pillay".
+_JOB_BEFORE = re.compile(
+    rf"(?:.*\W)?((?:{WHICH} |\w+ ){{0,2}}(?:{JOBS}|{LEADER}|supervisor)),? \Z", re.IGNORECASE | re.DOTALL
+)
+_OF_OTHERS = re.compile(r"\b(?:her|his|their|whose|your)\b[^.,;:]{0,40},?\s?\Z", re.IGNORECASE)
 _LABEL = re.compile(rf"(?:\A|.*\n)[ \t*]*({_JOB})[^:\n]{{0,30}}:[ \t*]*\Z", re.IGNORECASE | re.DOTALL)
 _IN_CELL_BEFORE = re.compile(rf"(?:\A|.*\n|.*\|)[ \t]*({_JOB})[^|\n]*\|[ \t]*\Z", re.IGNORECASE | re.DOTALL)
 _LEADS = re.compile(LEADER, re.IGNORECASE)
 _ADDRESSED = re.compile(
     r"\b(?:attention|attn|cc|dear|to)\b[:.]?[ \t]+(?:\w+\.? )?\Z", re.IGNORECASE
 )  # a guest, or whose letter it is
+#: "Present:", and, before the name, others with their jobs: until an empty line, or who only attended.
+_PRESENT = re.compile(
+    r"(?:\A|\n)[ \t*_#|-]*(?:(?:board members?|directors?|members?) )?"
+    r"(?:absent|apologies|excused|present)\b[^:\n]{0,30}:"
+    r"(?:(?!\n[ \t]*\n|:|attend)[^.;])*\Z",
+    re.IGNORECASE,
+)
+_PRESENT_ROOM = 400  # characters
 _BEFORE = 80  # characters
 
 
@@ -49,25 +63,45 @@ def listed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
     own = heading(analysis, types, schema)
     if own is None:
         return
-    ends = [found.start() for found in re.finditer(r"\n", analysis.document.text)]
-    line = {m: bisect_left(ends, analysis.mentions[m].start) for m in types}
-    organisations = (m for m, name in types.items() if schema.kinds[name] == "Organisation")
-    taken = {line[m] for m in organisations if analysis.mentions[m].text != analysis.mentions[own].text}
-    for m, name in types.items():
-        job = _job_of(analysis, m) if schema.kinds[name] == "Person" and line[m] not in taken else None
-        if job is None:
+    name = analysis.mentions[own].text
+    organisations = (analysis.mentions[m] for m, name in types.items() if schema.kinds[name] == "Organisation")
+    others = sorted(mention.start for mention in organisations if mention.text != name)
+    for m, kind in types.items():
+        if schema.kinds[kind] != "Person" or _is_between(others, *_around(analysis, m)):
             continue
-        if WORKS_FOR in schema.relations:
+        job = _job_of(analysis, m)
+        if WORKS_FOR in schema.relations and (job or _is_present(analysis, m)):
             yield Relation(m, WORKS_FOR, own, _SURE)
-        if LED_BY in schema.relations and _LEADS.match(job):
+        if LED_BY in schema.relations and job and _LEADS.match(job):
             yield Relation(own, LED_BY, m, _SURE)
+
+
+def _around(analysis: Analysis, m: int) -> tuple[int, int]:
+    """The line of a mention, or of a line without columns what its sentence has of it."""
+    text, mention = analysis.document.text, analysis.mentions[m]
+    begin, end = text.rfind("\n", 0, mention.start) + 1, text.find("\n", mention.end)
+    end = len(text) if end < 0 else end
+    if has_columns(text[begin:end]):
+        return begin, end
+    sentence = analysis.sentences[mention.sentence]
+    return max(begin, sentence[0]), min(end, sentence[1])
+
+
+def _is_between(places: Sequence[int], begin: int, end: int) -> bool:
+    return bisect_left(places, begin) < bisect_left(places, end)
+
+
+def _is_present(analysis: Analysis, m: int) -> bool:
+    """Whether the minutes say that a person was at the meeting, or sent apologies: the board is of the company."""
+    before = analysis.document.text[max(0, analysis.mentions[m].start - _PRESENT_ROOM) : analysis.mentions[m].start]
+    return _PRESENT.search(before) is not None
 
 
 def _job_of(analysis: Analysis, m: int) -> str | None:
     text, person = analysis.document.text, analysis.mentions[m]
     before = text[max(0, person.start - _BEFORE) : person.start]
-    if _ADDRESSED.search(before):
+    if _ADDRESSED.search(before) or _OF_OTHERS.search(before):
         return None
     behind = (pattern.match(text, person.end) for pattern in _AFTER)
-    found = (*behind, _IN_CELL_BEFORE.match(before), _LABEL.match(before))
+    found = (*behind, *(pattern.match(before) for pattern in (_IN_CELL_BEFORE, _LABEL, _JOB_BEFORE)))
     return next((job[1] for job in found if job), None)

@@ -14,6 +14,7 @@ import apache_beam as beam
 import nupunkt
 from tokenizers import Tokenizer
 
+from transforms.cells import GAP
 from transforms.features import WindowTokens, pack, special_ids, tokenize
 from transforms.holding import held
 from transforms.records import Document
@@ -23,8 +24,6 @@ _WRAPPED = 55
 #: Formats whose readers end a line where a paragraph, a row or an item ends.
 _LAID_OUT = frozenset({"md", "docx", "html"})
 _BLOCK = re.compile(r"\n[ \t]*\n\s*|\f")
-#: What parts the columns of a table or a form that is set with blanks.
-_GAP = re.compile(r"(?<=\S)(?:[ \t]{3,}|\t+)(?=\S)")
 _NUMBER = re.compile(r"\s*\W?\w{0,3}(?:\.\w{1,3})?\W?")
 #: "was bought by Acme Inc. The yard", "by Acme Inc. Bolt Works AS is"; but not "Acme Inc. President".
 _FORM = r"(?:Ltd|Inc|Corp|LLC|LLP|PLC|Plc|plc|Pty|Bhd|Co)"
@@ -92,7 +91,7 @@ def _lines(text: str, start: int, end: int, wrapped: int) -> Iterator[tuple[int,
         stop = text.find("\n", position, end)
         stop = end if stop < 0 else stop
         gaps = [
-            gap.span() for gap in _GAP.finditer(text, position, stop) if not _is_number(text[position : gap.start()])
+            gap.span() for gap in GAP.finditer(text, position, stop) if not _is_number(text[position : gap.start()])
         ]
         below = column > 0 and not gaps and abs(_indent(text, position, stop) - column) <= 1
         if first < position and (gaps or (column > 0 and not below)):

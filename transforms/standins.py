@@ -53,6 +53,14 @@ def principal(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> i
     return heading(analysis, types, schema)
 
 
+def subject(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> int | None:
+    """The organisation whose affairs a document tells of: of an auditor's letter the Company, of a memo the Target."""
+    known = roles(analysis, schema.kinds)
+    called = (known[role].mention for role in ("Company", "COMPANY", "Target") if role in known)
+    found = next((m for m in called if types.get(m) and schema.kinds[types[m]] == "Organisation"), None)
+    return principal(analysis, types, schema) if found is None else found
+
+
 def heading(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> int | None:
     """The organisation (a mention, by index) in the first line, or that the last is about, or that is the Company."""
     text = analysis.document.text

@@ -7,9 +7,11 @@ from dataclasses import replace
 from itertools import chain
 
 from transforms.addresses import addressed
+from transforms.correspondents import writing
 from transforms.countries import is_country
 from transforms.dealings import dealings
 from transforms.patterns import is_numbered_street
+from transforms.profiles import profiled
 from transforms.records import Analysis, Entity, Evidence, Relation, Resolved, Statement, Structured
 from transforms.rosters import listed
 from transforms.schema import Schema
@@ -62,7 +64,9 @@ def _holding(
     types = {mention: entity.type for mention, entity in owner.items()}
     told = tell(analysis, types, schema)
     at = [*addressed(analysis, types, schema)]
-    others = chain.from_iterable(rule(analysis, types, schema) for rule in (signed, listed, dealings))
+    others = chain.from_iterable(
+        rule(analysis, types, schema) for rule in (signed, writing, listed, dealings, profiled)
+    )
     found = _unless_told(_unless_addressed(analysis, at, owner, schema), told, owner)
     for relation in (*found, *told, *at, *others):
         head, tail = owner.get(relation.head), owner.get(relation.tail)
