@@ -69,6 +69,7 @@ def test_the_takers_of_two_roles_have_to_do_with_each_other(marked: str, fact: s
         f"{ACME}\nReport\nCustomer: {BRAVO}",  # no invoice
         f"INVOICE\nPaid to {ACME}\nBill to: {BRAVO}",  # nor is it of whom it names first, in a line's middle
         f"Buyer: <Person:Ann Lee>\nSupplier: {ACME}",  # who buys for somebody
+        'INVOICE to <Person:Ann Lee> (the "Customer")',  # of nobody
         f"PARTIES\nThose of {ACME}\n(1) {BRAVO}",
     ],
 )

@@ -61,6 +61,16 @@ def test_our_is_of_the_organisation_for_which_the_sender_of_a_mail_signs(schema:
     assert {"Ann Lee EMPLOYER Acme", "Bo Ek EMPLOYER Acme"} <= stated(mail, schema)
 
 
+def test_our_is_of_the_organisation_from_whose_address_the_sender_writes(schema: Schema) -> None:
+    made = analysed(
+        "From: <Person:Ann Lee> <ann@acmelimited.example>\n\nOur production manager <Person:Bo Ek> will come.\n\n"
+        "Ann\n\n<Organisation:Acme Limited>, Leeds"
+    )
+    sent = (Fact((0, 4), "Message", "SENT_BY", (6, 13), "Person"),)
+    mail = replace(made, document=replace(made.document, facts=sent))
+    assert {"Ann Lee EMPLOYER Acme Limited", "Bo Ek EMPLOYER Acme Limited"} <= stated(mail, schema)
+
+
 def test_a_role_is_no_name(schema: Schema) -> None:
     marked = '<Organisation:Acme> (the "Target") met the <Organisation:Board of Directors> of <Organisation:Target>.'
     assert [entity.name for entity in resolve(analysed(marked), schema).entities] == ["Acme"]

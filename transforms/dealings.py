@@ -111,13 +111,11 @@ def _sender(
         return {}
     sender = principal(analysis, types, schema)
     if sender is None:
-        sender = min(
-            (m for m, name in types.items() if schema.kinds[name] == "Organisation"),
-            key=lambda m: analysis.mentions[m].start,
-        )
-        if text[: analysis.mentions[sender].start].rpartition("\n")[2].strip(" \t*#|"):
-            return {}
-    return {"supplier" if buys else "customer": sender}
+        named = (analysis.mentions[m].start for m, name in types.items() if schema.kinds[name] == "Organisation")
+        first = min(named, default=None)
+        begins_line = first is not None and not text[:first].rpartition("\n")[2].strip(" \t*#|")
+        sender = next((m for m in types if begins_line and analysis.mentions[m].start == first), None)
+    return {} if sender is None else {"supplier" if buys else "customer": sender}
 
 
 def _advising(

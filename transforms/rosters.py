@@ -41,9 +41,8 @@ _OF_OTHERS = re.compile(r"\b(?:her|his|their|whose|your)\b[^.,;:]{0,40},?\s?\Z",
 _LABEL = re.compile(rf"(?:\A|.*\n)[ \t*]*({_JOB})[^:\n]{{0,30}}:[ \t*]*\Z", re.IGNORECASE | re.DOTALL)
 _IN_CELL_BEFORE = re.compile(rf"(?:\A|.*\n|.*\|)[ \t]*({_JOB})[^|\n]*\|[ \t]*\Z", re.IGNORECASE | re.DOTALL)
 _LEADS = re.compile(LEADER, re.IGNORECASE)
-_ADDRESSED = re.compile(
-    r"\b(?:attention|attn|cc|dear|to)\b[:.]?[ \t]+(?:\w+\.? )?\Z", re.IGNORECASE
-)  # a guest, or whose letter it is
+#: A guest, or whose letter it is.
+_ADDRESSED = re.compile(r"\b(?:attention|attn|cc|dear|to)\b[:.]?[ \t]+(?:\w+\.? )?\Z", re.IGNORECASE)
 #: "Present:", and, before the name, others with their jobs: until an empty line, or who only attended.
 _PRESENT = re.compile(
     r"(?:\A|\n)[ \t*_#|-]*(?:(?:board members?|directors?|members?) )?"

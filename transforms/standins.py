@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
+from transforms.correspondents import writing
 from transforms.records import Analysis
 from transforms.roles import roles
 from transforms.schema import Schema
-from transforms.signatures import signed
+from transforms.signatures import WORKS_FOR, signed
 
 #: A mention (by index) and where something stands for it.
 Place = tuple[int, int, int]
@@ -44,11 +46,12 @@ def stand_ins(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> I
 
 
 def principal(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> int | None:
-    """The organisation whose document it is: whose name is its heading, or for whom the sender of a mail signs."""
+    """The organisation whose document it is: whose name is its heading, or for whom the sender of a mail writes."""
     text = analysis.document.text
     senders = {text[slice(*fact.tail)] for fact in analysis.document.facts if fact.relation == "SENT_BY"}
-    for relation in signed(analysis, types, schema) if senders else ():
-        if analysis.mentions[relation.head].text in senders:
+    rules = (signed, writing) if senders else ()
+    for relation in chain.from_iterable(rule(analysis, types, schema) for rule in rules):
+        if relation.name == WORKS_FOR and analysis.mentions[relation.head].text in senders:
             return relation.tail
     return heading(analysis, types, schema)
 
