@@ -26,7 +26,11 @@ _HEADING_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _HEADING_BEHIND = re.compile(r"[ \t*_.,]*(?:\n|\Z)")
-_ABOUT = re.compile(r"^[ \t#*_]*About[ \t]+(?:the )?", re.MULTILINE)  # what a press release ends in
+#: What a press release ends in, and what a company's profile begins with.
+_ABOUT = re.compile(
+    r"^[ \t#*_]*(?:About[ \t]+(?:the )?|(?i:about us|our (?:company|history|story)|who we are)[ \t#*_]*\n\s*(?:The )?)",
+    re.MULTILINE,
+)
 _OUR = re.compile(r"\b(?:[Oo]ur|[Ww]e|us)\b")
 _THE_COMPANY = re.compile(r"\b(?:[Tt]he|THE) (?:Company|COMPANY)\b")
 
@@ -76,8 +80,8 @@ def heading(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> int
     )
     if alone:
         return first
-    about = _ABOUT.search(text)
-    if about and (own := next((m for m in named if analysis.mentions[m].start == about.end()), None)) is not None:
+    about = {found.end() for found in _ABOUT.finditer(text)}
+    if (own := next((m for m in named if analysis.mentions[m].start in about), None)) is not None:
         return own
     company = roles(analysis, schema.kinds).get("Company")
     return company.mention if company and company.mention in types else None
