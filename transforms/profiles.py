@@ -19,6 +19,7 @@ from transforms.records import Analysis, Relation
 from transforms.schema import Schema
 from transforms.standins import subject
 
+#: No open set holds any.
 _SURE = 0.8
 #: The heads of columns that list whom it deals with: a relation, and whether it is its head.
 _COLUMNS = (
