@@ -15,7 +15,7 @@ from transforms.records import Analysis, Relation
 from transforms.schema import Schema
 from transforms.signatures import WORKS_FOR
 
-#: No open set holds any; of 16 that are told of the mails of `benchmarks/business/`'s dev part and of `samples/`, all do.
+#: No open set holds any; 16 that are told of the mails of `benchmarks/business/`'s dev part and of `samples/` all hold.
 _SURE = 0.9
 _ADDRESS = re.compile(r"[\"']? <[^<>@\s]{1,64}@([^<>@\s]{4,200})>")  # behind a name
 _SIGNS = re.compile(r"[^a-z0-9]+")

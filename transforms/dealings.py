@@ -17,8 +17,8 @@ from transforms.roles import Taken, roles
 from transforms.schema import Schema
 from transforms.standins import principal, subject
 
-#: Of 32 such relations that roles, phrases and these tell of `benchmarks/business/`'s dev part, which was read, 28 hold;
-#: the open sets hold none.
+#: Of 32 such relations that roles, phrases and these tell of `benchmarks/business/`'s dev part, which was read, 28
+#: hold; the open sets hold none.
 _SURE, _LIKELY = 0.9, 0.7
 #: What parties are to each other if nothing else, and what an adviser and his client are.
 _CONTRACTED, _ADVISED = "CONTRACTED_WITH", "ADVISED_BY"
