@@ -84,7 +84,8 @@ def _is_part_of(analysis: Analysis, one: int, other: int, is_organisation: bool)
         return _between(analysis, one, other, _BEFORE_TOWN)
     text, start = analysis.document.text, analysis.mentions[one].start
     # As in a signature; a headline that ends in it has another town below.
-    alone = not text[text.rfind("\n", 0, start) + 1 : start].strip(" \t*>")
+    before = text[max(0, start - _APART) : start].rpartition("\n")[2]
+    alone = not before.strip(" \t*>")
     return _between(analysis, one, other, _BEFORE_TOWN_BELOW if alone else _BEFORE_TOWN_OF_FORM)
 
 

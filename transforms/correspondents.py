@@ -8,6 +8,7 @@ Called by `stating`, as `signatures` is.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 
 from transforms.names import plain_letters
@@ -31,15 +32,14 @@ def writing(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Ite
     if WORKS_FOR not in schema.relations or "@" not in text:
         return
     kinds = {m: schema.kinds[name] for m, name in types.items()}
-    names = {_letters(analysis.mentions[m].text): m for m, kind in kinds.items() if kind == "Organisation"}
+    names = sorted((_letters(analysis.mentions[m].text), m) for m, kind in kinds.items() if kind == "Organisation")
     for m, kind in kinds.items():
         address = _ADDRESS.match(text, analysis.mentions[m].end) if kind == "Person" else None
         # Of "mail.acme.co.example", what is longest.
         domain = max(map(_letters, address[1].split(".")[:-1]), key=len, default="") if address else ""
-        if len(domain) >= _SHORTEST:
-            own = next((other for name, other in names.items() if name.startswith(domain)), None)
-            if own is not None:
-                yield Relation(m, WORKS_FOR, own, _SURE)
+        place = bisect_left(names, (domain,))
+        if len(domain) >= _SHORTEST and place < len(names) and names[place][0].startswith(domain):
+            yield Relation(m, WORKS_FOR, names[place][1], _SURE)
 
 
 def _letters(name: str) -> str:

@@ -52,10 +52,10 @@ _LABEL = re.compile(
     r"[ \t*]{0,60}(?:[:|]|$|(?=  |\t))[ \t*|]{0,100}",
     re.IGNORECASE | re.MULTILINE,
 )
-_IS_EMPTY = re.compile(
-    r"\)?[ *]?:?\**(?:[ |]?$|[ |]? {2}|[ |]?\t)", re.MULTILINE
-)  # what a label leaves to the next line
+#: What is behind a label that leaves the name to the next line.
+_IS_EMPTY = re.compile(r"[ *]?:?\**(?:[ |]?$|[ |]? {2}|[ |]?\t)", re.MULTILINE)
 _LINE_BELOW = re.compile(r"[^\n]*\n(?:[ \t]*\n)*")
+_LONGEST_LINE = 300  # characters
 _COLUMN = 2  # characters that a name may be out of its label's column
 
 
@@ -126,7 +126,7 @@ def _places_of(text: str, label: re.Match[str]) -> Iterator[int]:
     begin, end = label.span("cell")
     if not _IS_EMPTY.match(text, end):
         return
-    column = begin - (text.rfind("\n", 0, begin) + 1)
-    below = _LINE_BELOW.match(text, end)
-    if below:
+    line = text.rfind("\n", max(0, begin - _LONGEST_LINE), begin) + 1
+    column, below = begin - line, _LINE_BELOW.match(text, end)
+    if below and column <= _LONGEST_LINE:
         yield from (below.end() + column + shift for shift in sorted(range(-_COLUMN, _COLUMN + 1), key=abs))

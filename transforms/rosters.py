@@ -50,7 +50,7 @@ _PRESENT = re.compile(
     r"(?:(?!\n[ \t]*\n|:|attend)[^.;])*\Z",
     re.IGNORECASE,
 )
-_PRESENT_ROOM = 400  # characters
+_PRESENT_ROOM, _LINE = 400, 400  # characters before a name; and of its line, on either side
 _BEFORE = 80  # characters
 
 
@@ -78,8 +78,9 @@ def listed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
 def _around(analysis: Analysis, m: int) -> tuple[int, int]:
     """The line of a mention, or of a line without columns what its sentence has of it."""
     text, mention = analysis.document.text, analysis.mentions[m]
-    begin, end = text.rfind("\n", 0, mention.start) + 1, text.find("\n", mention.end)
-    end = len(text) if end < 0 else end
+    begin, end = max(0, mention.start - _LINE), min(len(text), mention.end + _LINE)
+    begin, stop = max(begin, text.rfind("\n", begin, mention.start) + 1), text.find("\n", mention.end, end)
+    end = end if stop < 0 else stop
     if has_columns(text[begin:end]):
         return begin, end
     sentence = analysis.sentences[mention.sentence]

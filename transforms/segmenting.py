@@ -24,6 +24,7 @@ _WRAPPED = 55
 #: Formats whose readers end a line where a paragraph, a row or an item ends.
 _LAID_OUT = frozenset({"md", "docx", "html"})
 _BLOCK = re.compile(r"\n[ \t]*\n\s*|\f")
+#: No column, but the number of an item: "1.", "(a)", "-".
 _NUMBER = re.compile(r"\s*\W?\w{0,3}(?:\.\w{1,3})?\W?")
 #: "was bought by Acme Inc. The yard", "by Acme Inc. Bolt Works AS is"; but not "Acme Inc. President".
 _FORM = r"(?:Ltd|Inc|Corp|LLC|LLP|PLC|Plc|plc|Pty|Bhd|Co)"
@@ -90,9 +91,9 @@ def _lines(text: str, start: int, end: int, wrapped: int) -> Iterator[tuple[int,
     while position < end:
         stop = text.find("\n", position, end)
         stop = end if stop < 0 else stop
-        gaps = [
-            gap.span() for gap in GAP.finditer(text, position, stop) if not _is_number(text[position : gap.start()])
-        ]
+        gaps = [gap.span() for gap in GAP.finditer(text, position, stop)]
+        if gaps and _NUMBER.fullmatch(text, position, gaps[0][0]):
+            del gaps[0]
         below = column > 0 and not gaps and abs(_indent(text, position, stop) - column) <= 1
         if first < position and (gaps or (column > 0 and not below)):
             yield first, position - 1
@@ -112,11 +113,6 @@ def _lines(text: str, start: int, end: int, wrapped: int) -> Iterator[tuple[int,
 
 def _indent(text: str, start: int, stop: int) -> int:
     return stop - start - len(text[start:stop].lstrip())
-
-
-def _is_number(text: str) -> bool:
-    """Whether this is no column, but the number of an item: "1.", "(a)", "-"."""
-    return _NUMBER.fullmatch(text) is not None
 
 
 def segment(document: Document, tokenizer: Tokenizer, window: int) -> Segmented:
