@@ -49,6 +49,7 @@ def test_what_an_organisations_document_lists_is_its_own(marked: str, facts: lis
     [
         f"| Supplier | What |\n|---|---|\n| steel | {BRAVO} |",
         f"| Supplier | What |\nWe met others.\n| {BRAVO} | pumps |",
+        f"| Action | Owner |\n|---|---|\n| an audit | {ANN} |",
         f"We sold our subsidiaries to {BRAVO}.\n{CARGO}",
         f"Subsidiaries\n\nNone, but {BRAVO}",
         f"{BRAVO} has its head office in <Location:Hull>.",
@@ -60,7 +61,7 @@ def test_what_is_of_others_is_not(marked: str, schema: Schema) -> None:
 
 
 def test_a_memo_tells_of_its_target(schema: Schema) -> None:
-    marked = f'To: {CARGO}\n\n{ACME} (the "Target") grew.\n\nOwner | Stake\n{ANN} | all\n'
+    marked = f'To: {CARGO}\n\n{ACME} (the "Target") grew.\n\nShareholder | Stake\n{ANN} | all\n'
     assert told(marked, schema) == [("Acme Ltd", "OWNED_BY", "Ann Lee")]
 
 

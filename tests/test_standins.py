@@ -87,7 +87,7 @@ def test_people_with_their_jobs_work_for_the_organisation_in_the_heading(schema:
         "Also <Person:Hal Jo> (Purchasing)\n<Person:Ida Kay>     44      Vice President\n"
         "Raised by <Person:Jo Lim>, Procurement\n\n<Organisation:ACME LIMITED>, seen by <Person:Kit Moe> (Chair)\n"
         "Attention: Ms. <Person:Lu Nye>, Chair\nThe works manager, <Person:Mo Oka>, spoke. Your works manager, "
-        "<Person:Nel Paz>, did not.\n"
+        "<Person:Nel Paz>, did not. Nor did the lawyer <Person:Oto Qi>.\n"
     )
     assert stated(made, schema) == {
         *(f"{name} EMPLOYER ACME LIMITED" for name in ("Ann Lee", "Bo Ek", "Cy Ode", "Di Fox", "Ed Gil")),

@@ -1,4 +1,4 @@
-"""Profiles: what an organisation's own document says of it by its layout, and of whom goes without saying.
+"""Profiles: what an organisation's own document says of it by its layout: that it is of this one goes without saying.
 
     Principal subsidiaries              | Shareholder | Stake |       Head office: Kaiveien 14, Bergen
     - Sakurano America, Inc.            | Karim Haddad | 55 % |
@@ -25,7 +25,7 @@ _SURE = 0.8
 _COLUMNS = (
     (re.compile(r"\**(?:buyer|client|customer)s?\**", re.IGNORECASE), "SUPPLIES", True),
     (re.compile(r"\**(?:contractor|supplier|vendor)s?\**", re.IGNORECASE), "SUPPLIES", False),
-    (re.compile(r"\**(?:owner|partner|(?:share|stock)holder)s?\**", re.IGNORECASE), "OWNED_BY", True),
+    (re.compile(r"\**(?:share|stock)holders?\**", re.IGNORECASE), "OWNED_BY", True),  # an "Owner" may be of a task
     (re.compile(r"\**subsidiar(?:y|ies)\**", re.IGNORECASE), "PARENT_ORGANISATION", False),
 )
 _SUBSIDIARIES = re.compile(

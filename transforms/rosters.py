@@ -33,9 +33,11 @@ _DEPARTMENT = re.compile(
     re.IGNORECASE,
 )
 _AFTER = (_IN_BRACKETS, _DEPARTMENT, _IN_CELL_BEHIND, _IN_COLUMN_BEHIND, _BEHIND)
-#: "the terminal manager, Rajesh Pillay".
+#: "the terminal manager, Rajesh Pillay"; who is called by a profession may be anybody's.
 _JOB_BEFORE = re.compile(
-    rf"(?:.*\W)?((?:{WHICH} |\w+ ){{0,2}}(?:{JOBS}|{LEADER}|supervisor)),? \Z", re.IGNORECASE | re.DOTALL
+    rf"(?:.*\W)?((?:{WHICH} |\w+ ){{0,2}}(?!accountant|analyst|consultant|lawyer|professor|secretary|trustee)"
+    rf"(?:{JOBS}|{LEADER}|supervisor)),? \Z",
+    re.IGNORECASE | re.DOTALL,
 )
 _OF_OTHERS = re.compile(r"\b(?:her|his|their|whose|your)\b[^.,;:]{0,40},?\s?\Z", re.IGNORECASE)
 _LABEL = re.compile(rf"(?:\A|.*\n)[ \t*]*({_JOB})[^:\n]{{0,30}}:[ \t*]*\Z", re.IGNORECASE | re.DOTALL)
