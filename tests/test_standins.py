@@ -29,7 +29,7 @@ def stated(made: Analysis, schema: Schema) -> set[str]:
         "MINUTES OF THE BOARD OF <Organisation:Acme>\n\nIt ends. We say that the Company is led by <Person:Ann Lee>.",
         "<Organisation:Acme>\nMinutes\n\nNow our chief executive, <Person:Ann Lee>, spoke.",
         "It ends. We say that the Company is led by <Person:Ann Lee>.\n\n**About <Organisation:Acme>.** It grew.",
-        "ABOUT US\n\n<Organisation:Acme> grew. We say that the Company is led by <Person:Ann Lee>.",
+        "Fares\n\nAbout us\n\n<Organisation:Acme> grew. We say that the Company is led by <Person:Ann Lee>.",
         "**Company:** <Organisation:Acme>, Leeds\n\nIt ends. We say that the Company is led by <Person:Ann Lee>.",
         '<Organisation:Acme> ("**Supplier**").\nSupplier is led by <Person:Ann Lee>.',
     ],

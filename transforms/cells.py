@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 #: What parts columns that are set with blanks.
 GAP = re.compile(r"(?<=\S)(?:[ \t]{3,}|\t+)(?=\S)")
-_PIPES = re.compile(r"[ \t]*\|[ \t]*")
+_PIPES = re.compile(r"\|")
 _MOST = 30  # cells of a line; a hostile one has thousands
 _OUT = 2  # characters that what stands below may be out of its column
 

@@ -127,6 +127,7 @@ def _places_of(text: str, label: re.Match[str]) -> Iterator[int]:
     if not _IS_EMPTY.match(text, end):
         return
     line = text.rfind("\n", max(0, begin - _LONGEST_LINE), begin) + 1
-    column, below = begin - line, _LINE_BELOW.match(text, end)
-    if below and column <= _LONGEST_LINE:
+    column = begin - line
+    below = _LINE_BELOW.match(text, end) if column <= _LONGEST_LINE else None
+    if below:
         yield from (below.end() + column + shift for shift in sorted(range(-_COLUMN, _COLUMN + 1), key=abs))

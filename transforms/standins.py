@@ -28,7 +28,7 @@ _HEADING_BEFORE = re.compile(
 _HEADING_BEHIND = re.compile(r"[ \t*_.,]*(?:\n|\Z)")
 #: What a press release ends in, and what a company's profile begins with.
 _ABOUT = re.compile(
-    r"^[ \t#*_]*(?:About[ \t]+(?:the )?|(?i:about us|our (?:company|history|story)|who we are)[ \t#*_]*\n\s*(?:The )?)",
+    r"^[ \t#*_]*(?:(?i:about us|our (?:company|history|story)|who we are)[ \t#*_]*\n\s*(?:The )?|About[ \t]+(?:the )?)",
     re.MULTILINE,
 )
 _OUR = re.compile(r"\b(?:[Oo]ur|[Ww]e|us)\b")
