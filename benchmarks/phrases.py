@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -22,10 +22,10 @@ from export_onnx.formats import redocred
 from transforms.addresses import addressed
 from transforms.records import Analysis, Document, Mention, Relation
 from transforms.schema import Schema, load_schema
+from transforms.stating import Rule
 from transforms.telling import tell
 
 _DOCUMENTS = 450  # the 50 behind them are a test part
-Rule = Callable[[Analysis, Mapping[int, str], Schema], Iterable[Relation]]
 _RULES: dict[str, Rule] = {"phrases": tell, "addresses": addressed}
 
 

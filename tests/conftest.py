@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,11 @@ from transforms.bundle import Bundle, load_bundle
 from transforms.linking import Linker, make_linker
 from transforms.records import Analysis, Document, Mention, Relation
 from transforms.register import load_register
+from transforms.resolving import resolve
 from transforms.schema import Schema, load_schema
 from transforms.segmenting import sentences
 from transforms.sentence_encoder import SentenceEncoder, load_sentence_encoder
+from transforms.stating import Rule, state
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "samples"
@@ -67,10 +69,6 @@ def analysed(marked: str) -> Analysis:
     return analysis(_MARKED.sub(r"\2", marked), [(name, kind) for kind, name in _MARKED.findall(marked)])
 
 
-#: What `stating` adds relations by: an analysis, the types of its mentions' entities and the schema go in.
-Rule = Callable[[Analysis, Mapping[int, str], Schema], Iterable[Relation]]
-
-
 def told_by(rule: Rule, marked: str, schema: Schema) -> list[tuple[str, str, str]]:
     """(head, relation, tail) of what a rule tells of marked mentions."""
     made = analysed(marked)
@@ -83,6 +81,13 @@ def pairs_told_by(rule: Rule, relation: str, marked: str, schema: Schema) -> lis
     found = told_by(rule, marked, schema)
     assert all(name == relation for _, name, _ in found)
     return [(head, tail) for head, _, tail in found]
+
+
+def stated(made: Analysis, schema: Schema) -> set[str]:
+    """ "Ann Lee EMPLOYER Acme" of each statement that an analysis comes to."""
+    resolved = resolve(made, schema)
+    names = {entity.id: entity.name for entity in resolved.entities}
+    return {f"{names[s.head]} {s.relation} {names[s.tail]}" for s in state(resolved, schema).statements}
 
 
 @dataclass(frozen=True)

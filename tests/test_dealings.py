@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from tests import conftest
 from tests.conftest import analysed, told_by
 from transforms.dealings import dealings
 from transforms.resolving import resolve
@@ -17,15 +18,9 @@ told = partial(told_by, dealings)
 
 
 def stated(marked: str, schema: Schema) -> set[str]:
-    found = state(resolve(analysed(marked), schema), schema)
-    names = {entity.id: entity.name for entity in found.resolved.entities}
+    facts = [fact.split(f" {PARTIES} ") for fact in conftest.stated(analysed(marked), schema)]
     # A symmetric relation is stated by the order of ids, which are hashes.
-    return {
-        f"{' and '.join(sorted((names[s.head], names[s.tail])))} {PARTIES}"
-        if s.relation == PARTIES
-        else f"{names[s.head]} {s.relation} {names[s.tail]}"
-        for s in found.statements
-    }
+    return {f"{' and '.join(sorted(ends))} {PARTIES}" if len(ends) > 1 else ends[0] for ends in facts}
 
 
 ACME, BRAVO, CARGO = "<Organisation:Acme Ltd>", "<Organisation:Bravo AS>", "<Organisation:Cargo plc>"

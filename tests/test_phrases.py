@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.conftest import analysed, analysis
+from tests.conftest import analysed, analysis, stated
 from transforms.bundle import Bundle
 from transforms.extracting import extract
 from transforms.records import Relation, Resolved
@@ -230,10 +230,7 @@ def test_the_default_schema_tells_who_works_for_leads_and_owns_whom(bundle: Bund
     ],
 )
 def test_what_the_default_schema_tells(marked: str, fact: str, schema: Schema) -> None:
-    resolved = resolve(analysed(marked), schema)
-    names = {entity.id: entity.name for entity in resolved.entities}
-    stated = {f"{names[s.head]} {s.relation} {names[s.tail]}" for s in state(resolved, schema).statements}
-    assert stated == set(fact.split("|"))
+    assert stated(analysed(marked), schema) == set(fact.split("|"))
 
 
 def test_what_a_phrase_tells_of_one_the_model_does_not_of_another(schema: Schema) -> None:

@@ -6,17 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.conftest import analysed
-from transforms.records import Analysis, Fact
+from tests.conftest import analysed, stated
+from transforms.records import Fact
 from transforms.resolving import resolve
 from transforms.schema import Schema, parse_schema
-from transforms.stating import state
-
-
-def stated(made: Analysis, schema: Schema) -> set[str]:
-    resolved = resolve(made, schema)
-    names = {entity.id: entity.name for entity in resolved.entities}
-    return {f"{names[s.head]} {s.relation} {names[s.tail]}" for s in state(resolved, schema).statements}
 
 
 @pytest.mark.parametrize(
@@ -52,21 +45,19 @@ def test_what_stands_for_none_is_not(marked: str, schema: Schema) -> None:
     assert not {fact for fact in stated(analysed(marked), schema) if fact.startswith("Acme ")}
 
 
-def test_our_is_of_the_organisation_for_which_the_sender_of_a_mail_signs(schema: Schema) -> None:
-    made = analysed(
+@pytest.mark.parametrize(
+    "marked",
+    [
+        # for which the sender signs
         "From: <Person:Ann Lee>\n\nOur production manager <Person:Bo Ek> will come.\n\n"
-        "<Person:Ann Lee>\nExport Manager\n<Organisation:Acme>"
-    )
-    sent = (Fact((0, 4), "Message", "SENT_BY", (6, 13), "Person"),)
-    mail = replace(made, document=replace(made.document, facts=sent))
-    assert {"Ann Lee EMPLOYER Acme", "Bo Ek EMPLOYER Acme"} <= stated(mail, schema)
-
-
-def test_our_is_of_the_organisation_from_whose_address_the_sender_writes(schema: Schema) -> None:
-    made = analysed(
+        "<Person:Ann Lee>\nExport Manager\n<Organisation:Acme Limited>",
+        # from whose address the sender writes
         "From: <Person:Ann Lee> <ann@acmelimited.example>\n\nOur production manager <Person:Bo Ek> will come.\n\n"
-        "Ann\n\n<Organisation:Acme Limited>, Leeds"
-    )
+        "Ann\n\n<Organisation:Acme Limited>, Leeds",
+    ],
+)
+def test_our_is_of_the_organisation_for_which_the_sender_of_a_mail_writes(marked: str, schema: Schema) -> None:
+    made = analysed(marked)
     sent = (Fact((0, 4), "Message", "SENT_BY", (6, 13), "Person"),)
     mail = replace(made, document=replace(made.document, facts=sent))
     assert {"Ann Lee EMPLOYER Acme Limited", "Bo Ek EMPLOYER Acme Limited"} <= stated(mail, schema)

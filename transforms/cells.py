@@ -1,11 +1,12 @@
 """Cells: the columns of a text's lines, set with blanks, tabs or "|".
 
-Called by `signatures` and `dealings`; `segmenting` cuts sentences at the same gaps.
+Called by `signatures`, `rosters` and `profiles`; `segmenting` cuts sentences at the same gaps.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -33,6 +34,10 @@ class Cell(NamedTuple):
     def is_above(self, other: Cell) -> bool:
         """Whether another, of a later line, stands in the same column."""
         return self.piped == other.piped and abs(self.place - other.place) <= (0 if self.piped else _OUT)
+
+    def inside(self, starts: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+        """Those that begin in it, of mentions by where they start, in order."""
+        return starts[bisect_left(starts, (self.start,)) : bisect_left(starts, (self.end,))]
 
 
 def has_columns(text: str) -> bool:

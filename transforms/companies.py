@@ -151,8 +151,10 @@ def company_end(text: str, start: int, end: int) -> int | None:
     whole = next((stop for stop in stops if stop >= end), None)
     # "Bosco & Figli S.r.l. of Modena": the place is none of it.
     whole = whole or next((stop for stop in stops if text.startswith(" of ", stop)), None)
+    if whole is not None:
+        return whole
     prefixed = _PREFIXED.match(text, start) or _PREFIX_BEFORE.search(text, max(0, start - _PREFIX_ROOM), start)
-    return end if whole is None and prefixed else whole
+    return end if prefixed else None
 
 
 def _form_end(text: str, start: int, end: int) -> int:

@@ -15,7 +15,7 @@ from itertools import combinations
 from transforms.records import Analysis, Relation
 from transforms.roles import Taken, roles
 from transforms.schema import Schema
-from transforms.standins import principal, subject
+from transforms.standins import first_organisations, principal, subject
 
 #: Of 32 such relations that roles, phrases and these tell of `benchmarks/business/`'s dev part, which was read, 28
 #: hold; the open sets hold none.
@@ -139,14 +139,8 @@ def _of_own(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Ite
     Nobody else that the sentence names before may be the one who buys it.
     """
     text = analysis.document.text
-    firsts: dict[int, int] = {}
-    for m, name in types.items():
-        mention = analysis.mentions[m]
-        if schema.kinds[name] == "Organisation":
-            first = firsts.setdefault(mention.sentence, m)
-            firsts[mention.sentence] = min(first, m, key=lambda one: analysis.mentions[one].start)
     found = []
-    for sentence, m in firsts.items():
+    for sentence, m in first_organisations(analysis, types, schema).items():
         begin, start = analysis.sentences[sentence][0], analysis.mentions[m].start
         before = text[max(begin, start - _CLAUSE) : start] if not _OF_ANOTHER.match(text, begin) else ""
         found += [(m, name) for name, pattern in _FROM_WHOM if pattern.search(before)]

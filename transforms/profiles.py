@@ -9,7 +9,6 @@ Called by `stating`, as `dealings` is; `standins` knows whose document it is.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 
 from transforms.cells import Cell, has_columns, rows
@@ -17,7 +16,7 @@ from transforms.countries import is_country
 from transforms.patterns import is_numbered_street
 from transforms.records import Analysis, Relation
 from transforms.schema import Schema
-from transforms.standins import subject
+from transforms.standins import first_organisations, subject
 
 #: No open set holds any.
 _SURE = 0.8
@@ -64,14 +63,10 @@ def profiled(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> It
 def _seats(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iterator[int]:
     """Towns behind "Head office" in a sentence that names no organisation before."""
     place, text = schema.type_of_label.get("Location"), analysis.document.text
-    first: dict[int, int] = {}
-    for m, name in types.items():
-        if schema.kinds[name] == "Organisation":
-            mention = analysis.mentions[m]
-            first[mention.sentence] = min(mention.start, first.get(mention.sentence, mention.start))
+    firsts = first_organisations(analysis, types, schema)
     for m, name in types.items():
         mention = analysis.mentions[m]
-        if name == place and first.get(mention.sentence, mention.start) >= mention.start:
+        if name == place and analysis.mentions[firsts.get(mention.sentence, m)].start >= mention.start:
             found = _SEAT.search(text, max(0, mention.start - _BEFORE), mention.start)
             if found and not (is_numbered_street(mention.text) or is_country(mention.text)):
                 yield m
@@ -91,7 +86,7 @@ def _in_tables(text: str, starts: Sequence[tuple[int, int]]) -> Iterator[tuple[i
             heads = titles if len(cells) > 1 else []
             continue
         for cell in cells:
-            inside = starts[bisect_left(starts, (cell.start,)) : bisect_left(starts, (cell.end,))]
+            inside = cell.inside(starts)
             for head, name, is_head in heads if inside else ():
                 if head.is_above(cell):
                     yield inside[0][1], name, is_head

@@ -64,9 +64,9 @@ def listed(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> Iter
     own = heading(analysis, types, schema)
     if own is None:
         return
-    name = analysis.mentions[own].text
+    own_name = analysis.mentions[own].text
     organisations = (analysis.mentions[m] for m, name in types.items() if schema.kinds[name] == "Organisation")
-    others = sorted(mention.start for mention in organisations if mention.text != name)
+    others = sorted(mention.start for mention in organisations if mention.text != own_name)
     for m, kind in types.items():
         if schema.kinds[kind] != "Person" or _is_between(others, *_around(analysis, m)):
             continue

@@ -10,7 +10,6 @@ Called by `stating`, as `telling` and `addresses` are: it is lines that say so, 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -130,7 +129,7 @@ def _in_columns(analysis: Analysis, kinds: Mapping[int, str], schema: Schema) ->
     for cells in rows(text):
         heads = []
         for cell in cells:
-            inside = named[bisect_left(named, (cell.start,)) : bisect_left(named, (cell.end,))]
+            inside = cell.inside(named)
             if len(inside) != 1:
                 continue
             start, m = inside[0]

@@ -85,3 +85,14 @@ def heading(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> int
         return own
     company = roles(analysis, schema.kinds).get("Company")
     return company.mention if company and company.mention in types else None
+
+
+def first_organisations(analysis: Analysis, types: Mapping[int, str], schema: Schema) -> dict[int, int]:
+    """Of each sentence (by index) that names organisations, the first (a mention, by index)."""
+    firsts: dict[int, int] = {}
+    for m, name in types.items():
+        if schema.kinds[name] == "Organisation":
+            first = firsts.setdefault(analysis.mentions[m].sentence, m)
+            if analysis.mentions[m].start < analysis.mentions[first].start:
+                firsts[analysis.mentions[m].sentence] = m
+    return firsts

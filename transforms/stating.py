@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 
@@ -24,6 +24,9 @@ LONGEST = 2_000
 #: Of these, a date or a place that is mentioned once tells one thing.
 _OF_ONE = frozenset({"BORN_IN", "BORN_ON", "DIED_ON", "DISSOLVED_ON", "FOUNDED_ON", "HEADQUARTERS"})
 _COUNTRY = "COUNTRY"
+#: What adds relations between mentions (by index), given the types of their entities.
+Rule = Callable[[Analysis, Mapping[int, str], Schema], Iterable[Relation]]
+_RULES: tuple[Rule, ...] = (signed, writing, listed, dealings, profiled)
 
 
 def state(resolved: Resolved, schema: Schema) -> Structured:
@@ -64,9 +67,7 @@ def _holding(
     types = {mention: entity.type for mention, entity in owner.items()}
     told = tell(analysis, types, schema)
     at = [*addressed(analysis, types, schema)]
-    others = chain.from_iterable(
-        rule(analysis, types, schema) for rule in (signed, writing, listed, dealings, profiled)
-    )
+    others = chain.from_iterable(rule(analysis, types, schema) for rule in _RULES)
     found = _unless_told(_unless_addressed(analysis, at, owner, schema), told, owner)
     for relation in (*found, *told, *at, *others):
         head, tail = owner.get(relation.head), owner.get(relation.tail)
